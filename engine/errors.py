@@ -1,0 +1,41 @@
+"""The project's errors: each says what, where and how to mend it, in one line."""
+
+from __future__ import annotations
+
+
+class StudioError(Exception):
+    """The work failed (exit 1). Its text is one line for the person at the screen: what, where, the mend."""
+
+    exit_code = 1
+
+
+class InputError(StudioError):
+    """The words or the input are wrong (exit 2); nothing was written."""
+
+    exit_code = 2
+
+
+class NotFoundError(InputError):
+    """A named thing does not exist."""
+
+
+class SandboxError(StudioError):
+    """No isolated workspace could be had or the one in use was lost. Never answered by an unisolated shell."""
+
+
+class ModelError(StudioError):
+    """A model call failed for good: retries are used up, or the request can never succeed."""
+
+
+class QueryError(InputError):
+    """A query was refused (not one SELECT, unknown column); exit 2."""
+
+
+class QueryLimitError(StudioError):
+    """A query was ended at its bound of time or memory; exit 1."""
+
+
+def one_line(text: object, limit: int = 300) -> str:
+    """`text` on one line, cut to `limit` characters: for messages that hold foreign text."""
+    flat = " ".join(str(text).split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -1,0 +1,1 @@
+"""The nouns of the project: frozen pydantic models that are also its file formats."""

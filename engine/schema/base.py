@@ -1,0 +1,23 @@
+"""The base of every record: frozen, closed to unknown fields."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}$")]
+"""A name that is safe as a file name: lower case, no separators, never starting with a dot."""
+
+
+class Record(BaseModel):
+    """A frozen record that refuses unknown fields, so that a misspelt field is an error and not a loss."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def utc_now() -> datetime:
+    """The current instant in UTC, to the second's thousandth."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

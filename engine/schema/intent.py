@@ -1,0 +1,62 @@
+"""What a user wants: a cell of the taxonomy and the utterance that realises it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from pydantic import Field, model_validator
+
+from engine.schema.base import Record, Slug
+from engine.schema.taxonomy import ComplexityLevel, Persona
+
+
+class Cell(Record):
+    """One persona x domain set x task set x complexity; the tuple (p, D, T, c) of the paper."""
+
+    persona_id: Slug
+    domain_ids: tuple[Slug, ...] = Field(min_length=1)
+    task_ids: tuple[Slug, ...] = Field(min_length=1)
+    """In the order in which the intent asks for them."""
+    complexity: ComplexityLevel
+
+    @model_validator(mode="after")
+    def _sets_have_no_repeats(self) -> Cell:
+        if len(set(self.domain_ids)) != len(self.domain_ids) or len(set(self.task_ids)) != len(self.task_ids):
+            raise ValueError("a cell names a domain or a task twice")
+        return self
+
+
+class Realization(Record):
+    """How the utterance came to be: provider, model, seed, and the prompt's hash where one was sent."""
+
+    provider: str
+    model: str
+    seed: int
+    prompt_hash: str | None = None
+
+
+class Intent(Record):
+    """A cell plus its utterance. The persona rides along so that the record stands by itself."""
+
+    intent_id: Slug
+    """"intent_" and 12 hex digits of the sha256 over cell and utterance."""
+    cell: Cell
+    persona: Persona
+    utterance: str = Field(min_length=1)
+    details: Mapping[str, str] = {}
+    """The concrete values that the utterance names, by playbook slot ("task_id:slot" or a story slot);
+    empty for an intent that was not realised by the scripted realiser."""
+    taxonomy_version: str
+    realization: Realization
+    created_at: datetime
+
+
+class DedupDecision(Record):
+    """Why an intent is not kept: it repeats another one."""
+
+    intent_id: Slug
+    duplicate_of: Slug
+    method: str
+    """"exact" (equal after normalising), "lexical" (word-shingle Jaccard) or "semantic" (cosine)."""
+    similarity: float = Field(ge=-1.0, le=1.0001)

@@ -1,0 +1,68 @@
+"""A run: many rollouts under one configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from engine.schema.base import Record, Slug
+
+
+class Limits(Record):
+    """Where a rollout is cut off. The turn limit is the paper's loop fuse."""
+
+    max_turns: int = Field(default=20, ge=1, le=200)
+    max_steps_per_turn: int = Field(default=24, ge=1, le=500)
+    call_timeout_s: float = Field(default=60.0, gt=0)
+    """Default and upper bound of one tool call's wall time."""
+    model_timeout_s: float = Field(default=120.0, gt=0)
+    rollout_timeout_s: float = Field(default=1800.0, gt=0)
+    max_attempts_per_utterance: int = Field(default=3, ge=1, le=10)
+
+
+class RunConfig(Record):
+    """What a run was asked to do; written once, never changed."""
+
+    run_id: Slug
+    created_at: datetime
+    seed: int
+    intent_ids: tuple[Slug, ...] = Field(min_length=1)
+    user: str
+    """"scripted" or "openai:MODEL"."""
+    agent: str
+    sandbox: str = "bubblewrap"
+    concurrency: int = Field(default=2, ge=1, le=256)
+    limits: Limits = Limits()
+    budget_usd: float | None = Field(default=None, gt=0)
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    """The status file says starting or running but nobody holds the lock: the worker was killed."""
+
+
+class RunStatus(Record):
+    """How far a run is; rewritten whole by its worker."""
+
+    run_id: Slug
+    state: RunState
+    n_total: int = Field(ge=0)
+    n_done: int = Field(default=0, ge=0)
+    by_stop_reason: Mapping[str, int] = {}
+    playing: Mapping[str, int] = {}
+    """trajectory_id -> turns so far, for the rollouts in progress."""
+    cost_usd: float | None = None
+    message: str = ""
+    pid: int | None = None
+    started_at: datetime | None = None
+    updated_at: datetime

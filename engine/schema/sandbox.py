@@ -1,0 +1,123 @@
+"""What the sandbox is and what it really did: the words of the Workspace seam and of the ledger."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from engine.schema.base import Record
+
+
+class ProbeCheck(Record):
+    """One thing that the live isolation probe tried, and what came back."""
+
+    name: str
+    """"network_unreachable", "host_marker_invisible", "usr_not_writable", ..."""
+    proven: bool
+    detail: str
+
+
+class SandboxLimits(Record):
+    """The limits that every workspace runs under."""
+
+    workspace_bytes: int = 256 * 2**20
+    memory_bytes_per_process: int = 2 * 2**30
+    n_processes: int = 128
+    output_bytes: int = 4 * 2**20
+    """Each stream of a call is kept up to this size; the record says how much more there was."""
+    file_bytes: int = 128 * 2**20
+
+
+class SandboxInfo(Record):
+    """Which isolation a rollout really ran under; stands in every trajectory's provenance."""
+
+    backend: str
+    version: str
+    kernel: str
+    probe: tuple[ProbeCheck, ...]
+    limits: SandboxLimits
+    template_hash: str
+    """sha256 over the snapshot template's files."""
+
+    @property
+    def proven(self) -> bool:
+        """True when every check of the probe was proven."""
+        return bool(self.probe) and all(c.proven for c in self.probe)
+
+
+class ChangeKind(StrEnum):
+    """What happened to a path between two calls."""
+
+    CREATED = "created"
+    MODIFIED = "modified"
+    DELETED = "deleted"
+
+
+class FileChange(Record):
+    """One path that a call created, modified or deleted, relative to the workspace."""
+
+    path: str
+    kind: ChangeKind
+    mode: int | None = None
+    """Permission bits; None for a deleted path."""
+    size_bytes: int | None = None
+    sha256: str | None = None
+    diff: str | None = None
+    """Unified diff where both sides are text and it is small (at most 16 KiB)."""
+
+
+class BlobRef(Record):
+    """A stream kept by content hash beside the trajectory."""
+
+    sha256: str
+    size_bytes: int = Field(ge=0)
+    """Bytes kept."""
+    total_bytes: int = Field(ge=0)
+    """Bytes that the call really wrote; more than `size_bytes` only where the output cap cut it."""
+
+
+class Effect(Record):
+    """What one workspace action really did, streams in memory. The ledger keeps it with streams as blobs."""
+
+    action: str
+    """"exec", "read", "write"."""
+    argv: tuple[str, ...] = ()
+    """What was executed, as argv; empty for file actions."""
+    cwd: str
+    started_at: datetime
+    duration_ms: float = Field(ge=0.0)
+    exit_code: int | None = None
+    """None when the call was ended by a signal, a limit or never started."""
+    signal: int | None = None
+    timed_out: bool = False
+    limit: str | None = None
+    """Which limit ended the call ("time", "output", "workspace_lost"), if one did."""
+    error: str | None = None
+    """The workspace's own error, e.g. "ENOENT: no such file or directory: notes.txt"."""
+    stdout: bytes = b""
+    stderr: bytes = b""
+    stdout_total_bytes: int = 0
+    stderr_total_bytes: int = 0
+    changes: tuple[FileChange, ...] = ()
+
+
+class LedgerEntry(Record):
+    """The ledger's account of one tool call: what the workspace really did."""
+
+    action: str
+    argv: tuple[str, ...] = ()
+    path: str | None = None
+    """The path that a file tool acted on, as it stands in the workspace."""
+    cwd: str
+    started_at: datetime
+    duration_ms: float = Field(ge=0.0)
+    exit_code: int | None = None
+    signal: int | None = None
+    timed_out: bool = False
+    limit: str | None = None
+    error: str | None = None
+    stdout: BlobRef | None = None
+    stderr: BlobRef | None = None
+    changes: tuple[FileChange, ...] = ()

@@ -1,0 +1,32 @@
+"""Selections and splits: named, saved, reproducible cuts of the trajectories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from pydantic import Field
+
+from engine.schema.base import Record, Slug
+
+
+class Selection(Record):
+    """A named, saved filter with what it selected when it was saved."""
+
+    name: Slug
+    where: str
+    """SQL condition over the trajectories table."""
+    trajectory_ids: tuple[Slug, ...]
+    created_at: datetime
+
+
+class Split(Record):
+    """A selection cut into parts that share no intent."""
+
+    name: Slug
+    selection: Slug
+    seed: int
+    ratios: Mapping[str, float] = Field(min_length=1)
+    parts: Mapping[str, tuple[Slug, ...]]
+    """Part name -> trajectory ids."""
+    created_at: datetime

@@ -1,0 +1,199 @@
+"""The record that a rollout leaves: turns, steps, tool calls and what execution really produced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from engine.schema.base import Record, Slug
+from engine.schema.chat import ModelInfo, ToolSchema, Usage
+from engine.schema.intent import Intent
+from engine.schema.sandbox import LedgerEntry, SandboxInfo
+
+SCHEMA_VERSION = 1
+
+
+class StopReason(StrEnum):
+    """How a rollout ended. Closed: every ending is one of these."""
+
+    USER_DONE = "user_done"
+    TURN_LIMIT = "turn_limit"
+    TIME_LIMIT = "time_limit"
+    BUDGET_LIMIT = "budget_limit"
+    STEP_LIMIT = "step_limit"
+    AGENT_FAILED = "agent_failed"
+    USER_FAILED = "user_failed"
+    WORKSPACE_FAILED = "workspace_failed"
+    STOPPED = "stopped"
+
+
+class ToolCall(Record):
+    """One tool call of the agent with what it saw (observation) and what really happened (ledger)."""
+
+    id: str
+    name: str
+    arguments: str
+    """Raw text as the model wrote it."""
+    observation: str
+    error: str | None = None
+    """The tool's own error (unknown tool, arguments that do not fit its schema, text not found)."""
+    ledger: LedgerEntry
+
+    @property
+    def failed(self) -> bool:
+        """True when the evidence says so: exit code, signal, limit, or an error of tool or workspace."""
+        entry = self.ledger
+        return bool(
+            self.error
+            or entry.error
+            or entry.timed_out
+            or entry.limit
+            or entry.signal is not None
+            or (entry.exit_code is not None and entry.exit_code != 0)
+        )
+
+
+class Step(Record):
+    """One model call of the agent with its tool calls and their observations."""
+
+    content: str = ""
+    reasoning: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    usage: Usage = Usage()
+
+
+class EvidenceCall(Record):
+    """One executed call as the user may see it: what was done and how it ended."""
+
+    tool: str
+    summary: str
+    """The command line, or the action and its path; at most 160 characters."""
+    exit_code: int | None = None
+    failed: bool
+    stderr_tail: str = ""
+    """The last lines of stderr (or of the error), at most 400 characters."""
+
+
+class Evidence(Record):
+    """A compact account, from the ledger, of what one turn really did. All that a user may know of it."""
+
+    calls: tuple[EvidenceCall, ...] = ()
+    created: tuple[str, ...] = ()
+    modified: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+
+class Verdict(Record):
+    """What one role-lock check said of one attempt."""
+
+    check: str
+    passed: bool
+    detail: str = ""
+
+
+class Attempt(Record):
+    """One utterance that the user model proposed, with the verdicts on it."""
+
+    text: str
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """True when every check passed."""
+        return all(v.passed for v in self.verdicts)
+
+
+class Utterance(Record):
+    """What the user simulator sent, with all that led to it."""
+
+    text: str
+    reason: str = ""
+    """The user model's own reason for this message."""
+    evidence: Evidence | None = None
+    """What it was given of the turn before; None for the opening."""
+    attempts: tuple[Attempt, ...] = ()
+    usage: Usage = Usage()
+
+
+class Turn(Record):
+    """One user utterance and all agent steps until the answer."""
+
+    index: int = Field(ge=0)
+    utterance: Utterance
+    steps: tuple[Step, ...] = ()
+    answer: str | None = None
+    """None when the agent failed before it answered."""
+    failure: str | None = None
+    """Why the turn has no answer, one line."""
+
+    def tool_calls(self) -> Iterator[ToolCall]:
+        """The turn's tool calls, in order."""
+        return (call for step in self.steps for call in step.tool_calls)
+
+
+class Outcome(Record):
+    """The ending as the user saw it."""
+
+    completed: bool
+    is_success: bool
+    reason: str = ""
+
+
+class Provenance(Record):
+    """Everything needed to know where a trajectory comes from."""
+
+    run_id: Slug
+    seed: int
+    engine_version: str
+    git_revision: str | None
+    taxonomy_version: str
+    taxonomy_hash: str
+    prompt_hashes: Mapping[str, str]
+    user: ModelInfo
+    agent: ModelInfo
+    sandbox: SandboxInfo
+    tools: tuple[ToolSchema, ...]
+    system_prompt: str
+
+
+class Trajectory(Record):
+    """The record of one rollout. While it is being played, `stop_reason` is None."""
+
+    trajectory_id: Slug
+    schema_version: int = SCHEMA_VERSION
+    intent: Intent
+    provenance: Provenance
+    turns: tuple[Turn, ...] = ()
+    stop_reason: StopReason | None = None
+    failure_cause: str | None = None
+    """One line, where the stop reason is a failure."""
+    outcome: Outcome | None = None
+    user_usage: Usage = Usage()
+    agent_usage: Usage = Usage()
+    created_at: datetime
+    duration_s: float = Field(default=0.0, ge=0.0)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens, seconds and cost of both models together."""
+        return self.user_usage + self.agent_usage
+
+    def tool_calls(self) -> Iterator[ToolCall]:
+        """All tool calls, in order."""
+        return (call for turn in self.turns for call in turn.tool_calls())
+
+    def with_turn(self, turn: Turn) -> Trajectory:
+        """A copy with one more turn and its usage added."""
+        agent_usage = self.agent_usage
+        for step in turn.steps:
+            agent_usage = agent_usage + step.usage
+        return self.model_copy(
+            update={
+                "turns": (*self.turns, turn),
+                "agent_usage": agent_usage,
+                "user_usage": self.user_usage + turn.utterance.usage,
+            }
+        )

@@ -1,0 +1,142 @@
+"""Runs of a project: configuration, status, trajectories, streams."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.errors import NotFoundError
+from engine.paths import RunPaths
+from engine.schema.base import Record
+from engine.schema.run import RunConfig, RunState, RunStatus
+from engine.schema.sandbox import BlobRef
+from engine.schema.trajectory import Trajectory
+from engine.store.files import is_locked, read_bytes, read_record, write_bytes, write_record
+from engine.store.project import Project
+
+_NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,79}$")
+
+
+class Control(Record):
+    """What the curator asks of a run's worker."""
+
+    stop: bool = False
+
+
+def list_run_ids(project: Project) -> list[str]:
+    """Ids of the project's runs, oldest first."""
+    folder = project.paths.runs
+    if not folder.is_dir():
+        return []
+    return sorted(p.name for p in folder.iterdir() if (p / "config.json").is_file())
+
+
+def run_paths(project: Project, run_id: str) -> RunPaths:
+    """The files of an existing run.
+
+    Raises:
+        NotFoundError: There is no such run.
+    """
+    paths = project.paths.run(run_id) if _NAME.match(run_id) else None
+    if paths is None or not paths.config.is_file():
+        raise NotFoundError(f"no run {run_id!r} in {project.root}: 'ise-studio run list' names them")
+    return paths
+
+
+def read_config(run: RunPaths) -> RunConfig:
+    """The run's configuration."""
+    return read_record(run.config, RunConfig)
+
+
+def read_status(run: RunPaths) -> RunStatus:
+    """Where the run stands; a run whose worker was killed reads as interrupted, whatever its file says."""
+    status = read_record(run.status, RunStatus)
+    if status.state is RunState.RUNNING and not is_locked(run.lock):
+        return status.model_copy(
+            update={
+                "state": RunState.INTERRUPTED,
+                "playing": {},
+                "message": f"the worker ended without a word: 'ise-studio run resume {status.run_id}' goes on",
+            }
+        )
+    return status
+
+
+def read_control(run: RunPaths) -> Control:
+    """What the curator asked; the default where nothing was asked."""
+    try:
+        return read_record(run.control, Control)
+    except NotFoundError:
+        return Control()
+
+
+def write_control(run: RunPaths, control: Control) -> None:
+    """Asks something of the worker."""
+    write_record(run.control, control)
+
+
+def finished_ids(run: RunPaths) -> set[str]:
+    """Ids of the trajectories that are finished."""
+    if not run.trajectories.is_dir():
+        return set()
+    return {p.stem for p in run.trajectories.glob("*.json") if not p.name.startswith(".")}
+
+
+def write_trajectory(run: RunPaths, trajectory: Trajectory) -> None:
+    """Writes a trajectory, whole: in progress until it has a stop reason, then among the finished ones."""
+    trajectory_id = trajectory.trajectory_id
+    if trajectory.stop_reason is None:
+        write_record(run.in_progress(trajectory_id), trajectory)
+        return
+    write_record(run.trajectory(trajectory_id), trajectory)
+    run.in_progress(trajectory_id).unlink(missing_ok=True)
+
+
+def read_trajectory(project: Project, trajectory_id: str) -> Trajectory:
+    """One trajectory, finished or in progress, wherever it stands.
+
+    Raises:
+        NotFoundError: No run has it.
+    """
+    return read_record(_find(project, trajectory_id)[1], Trajectory)
+
+
+def run_of(project: Project, trajectory_id: str) -> RunPaths:
+    """The run that holds a trajectory."""
+    return _find(project, trajectory_id)[0]
+
+
+def _find(project: Project, trajectory_id: str) -> tuple[RunPaths, Path]:
+    if _NAME.match(trajectory_id):
+        for run_id in reversed(list_run_ids(project)):
+            run = project.paths.run(run_id)
+            for path in (run.trajectory(trajectory_id), run.in_progress(trajectory_id)):
+                if path.is_file():
+                    return run, path
+    raise NotFoundError(
+        f"no trajectory {trajectory_id!r} in {project.root}: 'ise-studio trajectories list' names them"
+    )
+
+
+def scan_trajectories(run: RunPaths, ids: set[str]) -> Iterator[Trajectory]:
+    """The named finished trajectories of a run, one at a time, in the order of their ids."""
+    for trajectory_id in sorted(ids):
+        yield read_record(run.trajectory(trajectory_id), Trajectory)
+
+
+def write_blob(run: RunPaths, data: bytes, total_bytes: int) -> BlobRef | None:
+    """Keeps a stream by its content hash; None for an empty one that lost nothing."""
+    if not data and not total_bytes:
+        return None
+    digest = hashlib.sha256(data).hexdigest()
+    path = run.blob(digest)
+    if not path.exists():
+        write_bytes(path, data)
+    return BlobRef(sha256=digest, size_bytes=len(data), total_bytes=max(total_bytes, len(data)))
+
+
+def read_blob(run: RunPaths, ref: BlobRef) -> bytes:
+    """A stream's kept bytes."""
+    return read_bytes(run.blob(ref.sha256))

@@ -1,0 +1,1 @@
+"""The Streamlit app: thin views that read a widget, call the engine and draw."""
