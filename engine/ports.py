@@ -70,7 +70,7 @@ class Workspace(Protocol):
         ...
 
     def read(self, path: str) -> Effect:
-        """The bytes of a file (up to the output limit) as `stdout`; errors (ENOENT, EISDIR, ...) as `error`."""
+        """The bytes of a file (up to the output limit) as `stdout`; ENOENT, EISDIR and the like as `error`."""
         ...
 
     def write(self, path: str, data: bytes) -> Effect:

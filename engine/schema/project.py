@@ -8,7 +8,7 @@ from engine.schema.base import Record
 
 
 class EndpointSettings(Record):
-    """An OpenAI-compatible endpoint. The key comes from the environment variable named here, never a file of ours."""
+    """An OpenAI-compatible endpoint. Its key comes from the environment variable named here."""
 
     base_url: str = "https://api.openai.com/v1"
     api_key_env: str = "OPENAI_API_KEY"

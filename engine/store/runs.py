@@ -58,7 +58,7 @@ def read_status(run: RunPaths) -> RunStatus:
             update={
                 "state": RunState.INTERRUPTED,
                 "playing": {},
-                "message": f"the worker ended without a word: 'ise-studio run resume {status.run_id}' goes on",
+                "message": f"the worker was killed: 'ise-studio run resume {status.run_id}' goes on",
             }
         )
     return status
