@@ -20,7 +20,7 @@ class NotFoundError(InputError):
 
 
 class SandboxError(StudioError):
-    """No isolated workspace could be had or the one in use was lost. Never answered by an unisolated shell."""
+    """No isolated workspace could be had, or the one in use was lost. No unisolated shell stands in."""
 
 
 class ModelError(StudioError):

@@ -61,8 +61,14 @@ class Workspace(Protocol):
         """Backend, versions, limits and what the isolation probe proved."""
         ...
 
-    def exec(self, command: str, *, workdir: str | None = None, env: Mapping[str, str] | None = None,
-             timeout_s: float = 60.0) -> Effect:
+    def exec(
+        self,
+        command: str,
+        *,
+        workdir: str | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout_s: float = 60.0,
+    ) -> Effect:
         """Runs `command` in a fresh `bash -c`; working directory and exported variables carry over.
 
         At the deadline every process of the call is killed and the effect says `timed_out`.
@@ -70,7 +76,7 @@ class Workspace(Protocol):
         ...
 
     def read(self, path: str) -> Effect:
-        """The bytes of a file (up to the output limit) as `stdout`; ENOENT, EISDIR and the like as `error`."""
+        """The bytes of a file (up to the output limit) as `stdout`; ENOENT and the like as `error`."""
         ...
 
     def write(self, path: str, data: bytes) -> Effect:
