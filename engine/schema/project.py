@@ -14,6 +14,13 @@ class EndpointSettings(Record):
     api_key_env: str = "OPENAI_API_KEY"
     temperature: float | None = None
     max_retries: int = Field(default=4, ge=0, le=20)
+    usd_per_million_prompt_tokens: float | None = Field(default=None, ge=0)
+    usd_per_million_completion_tokens: float | None = Field(default=None, ge=0)
+
+    @property
+    def priced(self) -> bool:
+        """True when both prices are known, so that cost can be counted and a budget kept."""
+        return None not in (self.usd_per_million_prompt_tokens, self.usd_per_million_completion_tokens)
 
 
 class EmbedderSettings(Record):

@@ -140,6 +140,8 @@ class Outcome(Record):
     completed: bool
     is_success: bool
     reason: str = ""
+    usage: Usage = Usage()
+    """What asking for the ending cost."""
 
 
 class Provenance(Record):
@@ -184,6 +186,17 @@ class Trajectory(Record):
     def tool_calls(self) -> Iterator[ToolCall]:
         """All tool calls, in order."""
         return (call for turn in self.turns for call in turn.tool_calls())
+
+    def with_ending(self, stop_reason: StopReason, outcome: Outcome | None, cause: str | None) -> Trajectory:
+        """A finished copy: why it stopped, how the user saw it, and the cause where it is a failure."""
+        user_usage = self.user_usage + outcome.usage if outcome else self.user_usage
+        update = {
+            "stop_reason": stop_reason,
+            "outcome": outcome,
+            "failure_cause": cause,
+            "user_usage": user_usage,
+        }
+        return self.model_copy(update=update)
 
     def with_turn(self, turn: Turn) -> Trajectory:
         """A copy with one more turn and its usage added."""

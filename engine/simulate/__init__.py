@@ -1,0 +1,1 @@
+"""Stage 2: the role-locked user simulator."""

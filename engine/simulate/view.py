@@ -1,0 +1,108 @@
+"""What the user simulator may see: the role lock as a view of the trajectory, not a plea in a prompt.
+
+The view is egocentric: the user's own utterances stand as "assistant", the agent's answers as "user", and
+with each answer goes the evidence of that turn. Tool calls, their raw outputs and the agent's reasoning
+are not in the argument, so they cannot leak.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from engine.prompts import render_prompt
+from engine.schema.chat import ChatMessage, Role
+from engine.schema.intent import Intent
+from engine.schema.sandbox import ChangeKind
+from engine.schema.trajectory import Evidence, EvidenceCall, ToolCall, Trajectory, Turn
+
+_SUMMARY_CHARS = 160
+_STDERR_CHARS = 400
+_MAX_CALLS = 40
+_MAX_PATHS = 40
+EVIDENCE_TAG = "evidence"
+
+
+def evidence_of(turn: Turn) -> Evidence:
+    """The compact account of what one turn really did, from its ledger."""
+    calls = list(turn.tool_calls())
+    return Evidence(
+        calls=tuple(_evidence_call(call) for call in calls[-_MAX_CALLS:]),
+        created=_net_paths(calls, ChangeKind.CREATED),
+        modified=_net_paths(calls, ChangeKind.MODIFIED),
+        deleted=_net_paths(calls, ChangeKind.DELETED),
+    )
+
+
+def _evidence_call(call: ToolCall) -> EvidenceCall:
+    entry = call.ledger
+    command = entry.argv[-1] if entry.argv else f"{call.name} {entry.path or ''}".strip()
+    return EvidenceCall(
+        tool=call.name,
+        summary=_shorten(command),
+        exit_code=entry.exit_code,
+        failed=call.failed,
+        stderr_tail=_failure_tail(call) if call.failed else "",
+    )
+
+
+def _shorten(command: str) -> str:
+    line = " ".join(command.split())
+    return line if len(line) <= _SUMMARY_CHARS else line[: _SUMMARY_CHARS - 1] + "…"
+
+
+def _failure_tail(call: ToolCall) -> str:
+    """The end of what the failing call showed: the observation holds stderr after stdout."""
+    text = call.error or call.ledger.error or call.observation
+    return text.strip()[-_STDERR_CHARS:]
+
+
+def _net_paths(calls: Iterable[ToolCall], kind: ChangeKind) -> tuple[str, ...]:
+    """Paths whose change over the whole turn is of this kind: made and deleted again counts as neither."""
+    first: dict[str, ChangeKind] = {}
+    last: dict[str, ChangeKind] = {}
+    for call in calls:
+        for change in call.ledger.changes:
+            first.setdefault(change.path, change.kind)
+            last[change.path] = change.kind
+    return tuple(sorted(p for p in last if _net_kind(first[p], last[p]) is kind))[:_MAX_PATHS]
+
+
+def _net_kind(first: ChangeKind, last: ChangeKind) -> ChangeKind | None:
+    was_there = first is not ChangeKind.CREATED
+    is_there = last is not ChangeKind.DELETED
+    if was_there and is_there:
+        return ChangeKind.MODIFIED
+    if was_there:
+        return ChangeKind.DELETED
+    return ChangeKind.CREATED if is_there else None
+
+
+def persona_text(intent: Intent) -> str:
+    """The persona in a few lines, as the prompts show it."""
+    p = intent.persona
+    return (
+        f"{p.name}, {p.role} in {p.industry} ({p.experience_level} level). {p.work_context}\n"
+        f"Knows about: {', '.join(p.expertise)}. Writes in this manner: {p.communication_style}."
+    )
+
+
+def user_view(trajectory: Trajectory) -> tuple[ChatMessage, ...]:
+    """The chat as the user simulator sees it; ends with a message that asks for its next one."""
+    intent = trajectory.intent
+    system = render_prompt("user_system", persona=persona_text(intent), intent=intent.utterance)
+    messages = [ChatMessage(role=Role.SYSTEM, content=system)]
+    messages.append(ChatMessage(role=Role.USER, content=render_prompt("user_open")))
+    for turn in trajectory.turns:
+        messages.append(ChatMessage(role=Role.ASSISTANT, content=turn.utterance.text))
+        messages.append(ChatMessage(role=Role.USER, content=_answer_with_evidence(turn)))
+    return tuple(messages)
+
+
+def _answer_with_evidence(turn: Turn) -> str:
+    """The agent's answer and the evidence; an answer cannot forge evidence, as its tags are broken up."""
+    answer = turn.answer or "(no answer came)"
+    for tag in (f"<{EVIDENCE_TAG}>", f"</{EVIDENCE_TAG}>"):
+        answer = answer.replace(tag, tag.replace("<", "‹").replace(">", "›"))
+    evidence = json.dumps(evidence_of(turn).model_dump(mode="json"), ensure_ascii=False)
+    return render_prompt("user_turn", answer=answer, evidence=evidence.replace("</", "<\\/"))
