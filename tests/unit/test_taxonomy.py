@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.errors import InputError, NotFoundError
+from engine.paths import data_dir
+from engine.schema.taxonomy import ExperienceLevel, Taxonomy
+from engine.store.project import Project
+from engine.taxonomy import (
+    FILES,
+    check_taxonomy,
+    current_taxonomy,
+    diff_versions,
+    keep_taxonomy,
+    list_versions,
+    load_taxonomy,
+    n_combinations,
+    parse_taxonomy,
+    read_version,
+    render_yaml,
+    rows_of,
+    save_taxonomy,
+    taxonomy_stats,
+)
+
+STARTER = data_dir() / "taxonomy"
+TASK_IDS = """
+summarize-notes extract-action-items filter-records classify-feedback compare-figures
+write-script fix-failing-test profile-slow-code port-script validate-input-data
+csv-to-json organize-folder merge-files rename-batch archive-files
+init-repository branch-and-merge write-changelog build-with-make pin-dependencies
+schedule-job retry-wrapper approval-gate data-pipeline batch-queue
+query-local-api parse-html-table check-endpoints extract-links
+draft-email build-calendar parse-chat-log merge-mailing-list
+generate-tone draw-chart image-metadata document-to-html
+record-decision recall-notes daily-log consolidate-memory
+disk-usage-report service-healthcheck rotate-logs audit-config process-inventory
+"""
+
+
+@pytest.fixture(scope="module")
+def starter() -> Taxonomy:
+    return load_taxonomy(STARTER, "starter")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    target = tmp_path / "taxonomy"
+    shutil.copytree(STARTER, target)
+    return target
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project")
+
+
+def starter_texts() -> dict[str, str]:
+    return {name: (STARTER / name).read_text(encoding="utf-8") for name in FILES}
+
+
+def edit(folder: Path, name: str, old: str, new: str) -> int:
+    """Replaces the first `old` and gives its line."""
+    text = (folder / name).read_text(encoding="utf-8")
+    assert old in text
+    (folder / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+    return text[: text.index(old)].count("\n") + 1
+
+
+def test_the_starter_is_sound_and_as_large_as_promised(starter: Taxonomy) -> None:
+    stats = taxonomy_stats(starter)
+    assert check_taxonomy(STARTER) == []
+    assert (stats.domains, stats.tasks, stats.complexities, stats.levels) == (10, 46, 3, len(ExperienceLevel))
+    assert stats.personas >= 64
+    assert stats.industries >= 24
+    assert stats.roles >= 50
+    assert stats.styles >= 30
+    assert sorted(starter.task_by_id) == sorted(TASK_IDS.split())
+    assert {tool for task in starter.tasks for tool in task.tools} == {"exec", "read", "write", "edit"}
+
+
+def test_the_starters_mean_number_of_tasks_is_the_papers(starter: Taxonomy) -> None:
+    mean = sum(
+        level.prior * sum(n * w for n, w in level.n_tasks.items()) / sum(level.n_tasks.values())
+        for level in starter.complexities
+    )
+    assert mean == pytest.approx(4.40)
+    assert [level.prior for level in starter.complexities] == [0.10, 0.40, 0.50]
+
+
+def test_the_number_of_combinations_equals_a_count_by_hand() -> None:
+    texts = starter_texts()
+    tasks = yaml.safe_load(texts["tasks.yaml"])
+    kept = ("file-io", "multimedia", "comms-social")
+    texts["domains.yaml"] = render_yaml("domains", [{"domain_id": d, "description": d} for d in kept])
+    small = [t for t in tasks if t["domain_id"] in kept]
+    small[0]["weight"] = 0
+    texts["tasks.yaml"] = render_yaml("tasks", small)
+    taxonomy = parse_taxonomy(texts, "small")
+    drawable = [t for t in small if t.get("weight", 1)]
+    by_hand = 0
+    for level in taxonomy.complexities:
+        for n in level.n_tasks:
+            for chosen in combinations(drawable, n):
+                by_hand += len({t["domain_id"] for t in chosen}) in (2, 3)
+    assert n_combinations(taxonomy) == by_hand * len(taxonomy.personas)
+
+
+FAULTS = [
+    ("tasks.yaml", "domain_id: file-io", "domain_id: file-oi", "unknown domain 'file-oi'", "use one of"),
+    ("tasks.yaml", "task_id: port-script", "task_id: write-script", "stands in", "rename or remove"),
+    ("tasks.yaml", "  name: Port a script", "  nmae: Port a script", "unknown field 'nmae'", "use only"),
+    ("personas.yaml", "experience_level: mid", "experience_level: middle", "'intern', 'junior'", "correct"),
+    ("personas.yaml", "name: Amara Okafor", "name: yes", "name is not text: True", "in quotes"),
+    ("personas.yaml", "name: Amara Okafor", "name: 2026-99-99", "cannot be read", "in quotes"),
+    ("personas.yaml", "name: Amara Okafor", "name: A\n  name: B", "given twice", "remove one"),
+    ("personas.yaml", "name: Amara Okafor", "name: &a Amara", "anchors", "write the value out"),
+    ("personas.yaml", "name: Amara Okafor", "name: a: b", "not valid YAML", "indentation"),
+    ("personas.yaml", "name: Amara Okafor", "name: !!python/object:os.system x", "cannot be read", "quotes"),
+    ("personas.yaml", "persona_id: amara-okafor", "persona_id: ../amara", "is no valid name", "lower-case"),
+    ("complexities.yaml", "prior: 0.50", "prior: 0.60", "sum to 1.1", "sum to 1"),
+    ("complexities.yaml", "{3: 0.80, 4: 0.20}", "{2: 0.80, 4: 0.20}", "n_tasks 2 is out of range", "3 to 6"),
+    ("complexities.yaml", "{3: 0.80, 4: 0.20}", "{3: 0.0}", "all n_tasks weights are 0", "above 0"),
+    ("complexities.yaml", "{3: 0.80, 4: 0.20}", "{3: -1, 4: 2}", "weight of n_tasks 3 is -1", "from 0"),
+    ("domains.yaml", "domain_id: file-io", "domain_id: files", "domain 'files' has no task", "add a task"),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "problem", "mend"), FAULTS, ids=[f[3] for f in FAULTS])
+def test_a_fault_says_file_line_problem_and_mend(
+    folder: Path, file: str, old: str, new: str, problem: str, mend: str
+) -> None:
+    line = edit(folder, file, old, new)
+    if problem == "given twice":
+        line += 1
+    if problem.startswith("domain 'files'"):  # its tasks are orphans now, so mend those first
+        edit_all = (folder / "tasks.yaml").read_text(encoding="utf-8")
+        edit_all = edit_all.replace("domain_id: file-io", "domain_id: code-runtime")
+        (folder / "tasks.yaml").write_text(edit_all, encoding="utf-8")
+    found = [f for f in check_taxonomy(folder) if problem in f]
+    assert found
+    assert mend in found[0]
+    if "sum to" not in problem and problem != "stands in":
+        assert found[0].startswith(f"{folder / file}:{line}: ")
+    with pytest.raises(InputError, match=r"\.yaml:\d+: "):
+        load_taxonomy(folder, "x")
+
+
+def test_check_lists_every_fault_and_load_the_first(folder: Path) -> None:
+    edit(folder, "tasks.yaml", "domain_id: file-io", "domain_id: nowhere")
+    edit(folder, "personas.yaml", "role: ward operations coordinator", "rule: x")
+    edit(folder, "complexities.yaml", "{3: 0.80, 4: 0.20}", "{7: 1.0}")
+    assert len(check_taxonomy(folder)) == 4  # a missing and an unknown field are two
+    with pytest.raises(InputError, match=r"3 more: 'ise-studio taxonomy check'"):
+        load_taxonomy(folder, "x")
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "no entries"),
+        (b"[]\n", "no entries"),
+        (b"# only a comment\n", "no entries"),
+        (b"personas: 1\n", "not a list"),
+        (b"- just text\n", "not a mapping"),
+        (b"\xff\xfe- a", "not UTF-8"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"a: &a [x]\nb: *a\n", "anchors"),
+        (b"- {a: 1}\n---\n- {b: 1}\n", "not valid YAML"),
+        (b"- x\x00y\n", "not valid YAML"),
+        (b"- #" + b"x" * 8_000_001, "exceeds"),
+    ],
+)
+def test_hostile_files_are_refused_in_one_line(folder: Path, data: bytes, problem: str) -> None:
+    (folder / "personas.yaml").write_bytes(data)
+    lines = check_taxonomy(folder)
+    assert any(problem in line for line in lines)
+    assert all("\n" not in line for line in lines)
+
+
+def test_a_missing_file_is_a_fault_with_its_name(folder: Path) -> None:
+    (folder / "tasks.yaml").unlink()
+    with pytest.raises(InputError, match=r"tasks\.yaml: the file is missing"):
+        load_taxonomy(folder, "x")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(max_size=200))
+def test_no_text_whatever_breaks_the_reader(text: str) -> None:
+    texts = starter_texts() | {"tasks.yaml": text}
+    with pytest.raises(InputError):
+        parse_taxonomy(texts, "x")
+
+
+def test_rendering_a_dimension_and_reading_it_gives_the_same_entries(starter: Taxonomy) -> None:
+    texts = {
+        name: render_yaml(d, rows_of(starter, d)) for name in FILES for d in [name.removesuffix(".yaml")]
+    }
+    again = parse_taxonomy(texts, starter.version)
+    assert again.model_copy(update={"content_hash": starter.content_hash}) == starter
+
+
+def test_rendering_takes_what_a_grid_gives() -> None:
+    row = {"task_id": "t", "tools": "exec, read", "weight": float("nan"), "name": "no", "description": None}
+    assert yaml.safe_load(render_yaml("tasks", [row])) == [
+        {"task_id": "t", "name": "no", "tools": ["exec", "read"]}
+    ]
+    with pytest.raises(InputError, match="choose one of personas"):
+        render_yaml("../etc", [])
+
+
+def test_a_new_project_stands_at_the_starter_and_the_first_save_keeps_it_as_v0001(project: Project) -> None:
+    assert current_taxonomy(project).version == "starter"
+    assert list_versions(project) == []
+    texts = starter_texts()
+    changed = texts | {"tasks.yaml": texts["tasks.yaml"].replace("name: Port a script", "name: Translate it")}
+    saved = save_taxonomy(project, changed)
+    assert saved.version == "v0002"
+    assert current_taxonomy(project) == saved
+    assert read_version(project, "v0001") == texts == read_version(project, "starter")
+    assert read_version(project, "current") == changed
+
+
+def test_saving_unchanged_texts_makes_no_version(project: Project) -> None:
+    assert save_taxonomy(project, starter_texts()).version == "starter"
+    assert keep_taxonomy(project).version == "v0001"
+    assert keep_taxonomy(project).version == "v0001"
+    assert save_taxonomy(project, starter_texts()).version == "v0001"
+    assert list_versions(project) == ["v0001"]
+
+
+def test_files_changed_by_hand_are_edited_until_they_are_kept(project: Project) -> None:
+    edit(project.paths.taxonomy, "personas.yaml", "name: Amara Okafor", "name: Amara O.")
+    assert current_taxonomy(project).version == "edited"
+    kept = keep_taxonomy(project)
+    assert current_taxonomy(project) == kept
+    assert kept.version == "v0001"
+    assert save_taxonomy(project, starter_texts()).version == "v0002"
+    assert "Amara O." in read_version(project, "v0001")["personas.yaml"]
+
+
+def test_wrong_texts_are_refused_and_nothing_is_written(project: Project) -> None:
+    before = sorted(project.root.rglob("*"))
+    for texts in (starter_texts() | {"tasks.yaml": ""}, {"tasks.yaml": ""}, starter_texts() | {"x.yaml": ""}):
+        with pytest.raises(InputError):
+            save_taxonomy(project, texts)
+    assert sorted(project.root.rglob("*")) == before
+
+
+def test_a_save_that_was_cut_short_counts_as_whole(project: Project) -> None:
+    texts = starter_texts()
+    changed = texts | {
+        "tasks.yaml": texts["tasks.yaml"].replace("Port a script", "Translate a script"),
+        "domains.yaml": texts["domains.yaml"].replace("The machine itself", "The computer itself"),
+    }
+    save_taxonomy(project, changed)
+    (project.paths.taxonomy / "tasks.yaml").write_text(texts["tasks.yaml"], encoding="utf-8")  # torn
+    (project.paths.taxonomy / ".saving").write_text("v0002", encoding="utf-8")
+    assert current_taxonomy(project).version == "v0002"
+    save_taxonomy(project, texts)
+    assert not (project.paths.taxonomy / ".saving").exists()
+    assert {name: (project.paths.taxonomy / name).read_text(encoding="utf-8") for name in FILES} == texts
+
+
+def test_a_diff_names_entries_and_fields(project: Project) -> None:
+    texts = starter_texts()
+    rows = yaml.safe_load(texts["tasks.yaml"])
+    rows[0]["name"] = "Sum up"
+    gone = rows.pop(1)["task_id"]
+    rows.append({**rows[-1], "task_id": "new-task"})
+    save_taxonomy(project, texts | {"tasks.yaml": render_yaml("tasks", rows)})
+    changes = diff_versions(project, "v0001", "v0002")
+    assert [(c.dimension, c.id, c.kind) for c in changes] == [
+        ("tasks", rows[0]["task_id"], "changed"),
+        ("tasks", gone, "removed"),
+        ("tasks", "new-task", "added"),
+    ]
+    assert changes[0].fields == {"name": ("Summarise notes", "Sum up")}
+    assert diff_versions(project, "v0002", "v0002") == []
+    with pytest.raises(NotFoundError, match="choose one of"):
+        diff_versions(project, "v0001", "../../etc")
+
+
+def _save_often(root: str, mark: str) -> None:
+    project = Project.open(Path(root))
+    texts = starter_texts()
+    for i in range(5):
+        renamed = texts["tasks.yaml"].replace("Port a script", f"Port {mark} {i}")
+        save_taxonomy(project, texts | {"tasks.yaml": renamed})
+
+
+def test_two_writers_at_once_lose_no_version(project: Project) -> None:
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_save_often, args=(str(project.root), mark)) for mark in "ab"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [w.exitcode for w in writers] == [0, 0]
+    versions = list_versions(project)
+    assert len(versions) == 11  # the starter and two times five
+    assert {load_taxonomy(project.paths.taxonomy_versions / v, v).version for v in versions} == set(versions)
+    assert current_taxonomy(project).version == versions[-1]
