@@ -21,8 +21,10 @@ from engine.providers.weight_sources import (
 from engine.schema.base import Record
 from engine.store.files import exclusive, read_record, write_record, writing
 
+MODEL_NAME = "all-mpnet-base-v2"
+
 MPNET = WeightsSpec(
-    name="all-mpnet-base-v2",
+    name=MODEL_NAME,
     repo="sentence-transformers/all-mpnet-base-v2",
     revision="e8c3b32edf5434bc2275fc9bab85f82640a19130",
     sha256="78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
