@@ -155,6 +155,12 @@ def data_dir() -> Path:
     return packaged if packaged.is_dir() else _repository_root() / "data"
 
 
+def streamlit_config() -> Path:
+    """The studio's Streamlit configuration: packaged if this is an installed wheel, else the repository's."""
+    packaged = data_dir() / "streamlit" / "config.toml"
+    return packaged if packaged.is_file() else _repository_root() / ".streamlit" / "config.toml"
+
+
 def prompts_dir() -> Path:
     """The prompt templates."""
     return Path(__file__).resolve().parent / "prompts"

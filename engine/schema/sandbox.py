@@ -56,9 +56,10 @@ class ChangeKind(StrEnum):
 
 
 class FileChange(Record):
-    """One path that a call created, modified or deleted, relative to the workspace."""
+    """One path that a call created, modified or deleted."""
 
     path: str
+    """Relative to the workspace; a folder's ends in a slash."""
     kind: ChangeKind
     mode: int | None = None
     """Permission bits; None for a deleted path."""
@@ -93,7 +94,7 @@ class Effect(Record):
     signal: int | None = None
     timed_out: bool = False
     limit: str | None = None
-    """Which limit ended the call ("time", "output", "workspace_lost"), if one did."""
+    """Which limit ended the call ("time", "output", "files", "workspace_lost"), if one did."""
     error: str | None = None
     """The workspace's own error, e.g. "ENOENT: no such file or directory: notes.txt"."""
     stdout: bytes = b""
@@ -101,6 +102,8 @@ class Effect(Record):
     stdout_total_bytes: int = 0
     stderr_total_bytes: int = 0
     changes: tuple[FileChange, ...] = ()
+    n_changes: int = Field(default=0, ge=0)
+    """How many paths changed; more than `changes` holds where there were over 2,000."""
 
 
 class LedgerEntry(Record):
@@ -121,3 +124,5 @@ class LedgerEntry(Record):
     stdout: BlobRef | None = None
     stderr: BlobRef | None = None
     changes: tuple[FileChange, ...] = ()
+    n_changes: int = Field(default=0, ge=0)
+    """How many paths changed; more than `changes` holds where there were over 2,000."""

@@ -27,7 +27,6 @@ class StopReason(StrEnum):
     AGENT_FAILED = "agent_failed"
     USER_FAILED = "user_failed"
     WORKSPACE_FAILED = "workspace_failed"
-    STOPPED = "stopped"
 
 
 class ToolCall(Record):

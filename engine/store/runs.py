@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.errors import NotFoundError
 from engine.paths import RunPaths
-from engine.schema.base import Record
+from engine.schema.base import Record, utc_now
 from engine.schema.run import RunConfig, RunState, RunStatus
 from engine.schema.sandbox import BlobRef
 from engine.schema.trajectory import Trajectory
-from engine.store.files import is_locked, read_bytes, read_record, write_bytes, write_record
+from engine.store.files import is_locked, read_bytes, read_record, write_bytes, write_record, writing
 from engine.store.project import Project
 
+_START_GRACE = timedelta(seconds=20)
+"""How long a new worker may take until it holds its lock."""
 _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,79}$")
 
 
@@ -53,15 +57,27 @@ def read_config(run: RunPaths) -> RunConfig:
 def read_status(run: RunPaths) -> RunStatus:
     """Where the run stands; a run whose worker was killed reads as interrupted, whatever its file says."""
     status = read_record(run.status, RunStatus)
-    if status.state is RunState.RUNNING and not is_locked(run.lock):
-        return status.model_copy(
-            update={
-                "state": RunState.INTERRUPTED,
-                "playing": {},
-                "message": f"the worker was killed: 'ise-studio run resume {status.run_id}' goes on",
-            }
-        )
-    return status
+    if status.state not in (RunState.STARTING, RunState.RUNNING) or is_locked(run.lock):
+        return status
+    if status.state is RunState.STARTING and utc_now() - status.updated_at < _START_GRACE:
+        return status
+    return status.model_copy(
+        update={
+            "state": RunState.INTERRUPTED,
+            "playing": {},
+            "message": f"the worker was killed: 'ise-studio run resume {status.run_id}' goes on",
+        }
+    )
+
+
+def write_config(run: RunPaths, config: RunConfig) -> None:
+    """Writes what the run was asked to do; once."""
+    write_record(run.config, config)
+
+
+def write_status(run: RunPaths, status: RunStatus) -> None:
+    """Writes where the run stands; the worker's affair, and before it lives its starter's."""
+    write_record(run.status, status)
 
 
 def read_control(run: RunPaths) -> Control:
@@ -82,6 +98,34 @@ def finished_ids(run: RunPaths) -> set[str]:
     if not run.trajectories.is_dir():
         return set()
     return {p.stem for p in run.trajectories.glob("*.json") if not p.name.startswith(".")}
+
+
+def trajectory_id_of(run_id: str, intent_id: str) -> str:
+    """The id of the trajectory that playing an intent in a run leaves: known before it is played."""
+    digest = hashlib.sha256(f"{run_id}/{intent_id}".encode()).hexdigest()
+    return f"traj_{digest[:16]}"
+
+
+class Ending(NamedTuple):
+    """How one finished trajectory ended and what it cost."""
+
+    trajectory_id: str
+    stop_reason: str
+    cost_usd: float
+
+
+def scan_endings(run: RunPaths) -> Iterator[Ending]:
+    """The endings of all finished trajectories of a run."""
+    for trajectory in scan_trajectories(run, finished_ids(run)):
+        reason = trajectory.stop_reason.value if trajectory.stop_reason else ""
+        yield Ending(trajectory.trajectory_id, reason, trajectory.usage.cost_usd or 0.0)
+
+
+def drop_in_progress(run: RunPaths) -> None:
+    """Drops what a worker before left unfinished: those rollouts are played anew."""
+    with writing(run.playing):
+        for path in run.playing.glob("*.json") if run.playing.is_dir() else ():
+            path.unlink(missing_ok=True)
 
 
 def write_trajectory(run: RunPaths, trajectory: Trajectory) -> None:

@@ -1,0 +1,52 @@
+# README's two commands live here: `make demo` and `make test`. Both need Python >= 3.11 and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Where pip finds a CPU build of torch on x86-64: the address of PyTorch's CPU index. Empty: PyPI's build.
+TORCH_INDEX ?=
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+ARGS ?=
+
+.PHONY: demo test install lock screenshots
+
+demo: install
+	$(BIN)/ise-studio demo $(ARGS)
+
+install: $(VENV)/.installed
+
+test: $(VENV)/.installed-dev
+	bash .ci/chromium
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/ise-studio weights
+	$(BIN)/python -m pytest $(ARGS)
+
+screenshots: $(VENV)/.installed-dev
+	bash .ci/chromium
+	$(BIN)/python -m tests.e2e.make_screenshots
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "error: Python >= 3.11 is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { rm -rf $(VENV); echo "error: python3 cannot make environments: apt-get install python3-venv" >&2; exit 2; }
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+# Takes the newest versions that fit pyproject.toml and writes them down.
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --editable '.[dev]' 'torch==2.13.0'
+	{ echo "# The versions that every install takes: 'make install' passes this file to pip as its constraints."; \
+	  echo "# Made anew with: make lock"; \
+	  .venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu//' | grep -v -i '^nvidia\|^triton'; } > constraints.txt
+	rm -rf .venv-lock

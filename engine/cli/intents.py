@@ -1,0 +1,127 @@
+"""Commands about intents: sample, embed, dedup, map, diversity, coverage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.base import Session, pass_session, progress_on_stderr, table
+
+if TYPE_CHECKING:
+    from engine.intents.diversity import Diversity
+
+
+@click.group()
+def intents() -> None:
+    """Stage 1: draw, realise, embed, deduplicate and measure intents."""
+
+
+@intents.command()
+@click.option("--count", type=click.IntRange(1, 1_000_000), required=True)
+@click.option("--seed", type=int, default=None, help="Default: the project's.")
+@click.option("--realizer", default="scripted", show_default=True, help="scripted or openai:MODEL.")
+@click.option(
+    "--where", default=None, help="Narrows the cells, e.g. 'domain=file-io and complexity=complex'."
+)
+@pass_session
+def sample(session: Session, count: int, seed: int | None, realizer: str, where: str | None) -> None:
+    """Draw cells and realise them as one new batch."""
+    from engine.pipeline import generate_intents
+
+    project = session.project()
+    made = generate_intents(
+        project,
+        count,
+        seed=project.settings.seed if seed is None else seed,
+        realizer=realizer,
+        where=where,
+        progress=progress_on_stderr("realised"),
+    )
+    session.answer(
+        {"n_intents": len(made), "intent_ids": [i.intent_id for i in made]},
+        f"{len(made)} intents made: next, 'ise-studio intents embed'",
+    )
+
+
+@intents.command()
+@pass_session
+def embed(session: Session) -> None:
+    """Embed the intents that have no vector yet."""
+    from engine.pipeline import embed_intents
+
+    n_new = embed_intents(session.project(), progress_on_stderr("embedded"))
+    session.answer({"n_embedded": n_new}, f"{n_new} intents embedded")
+
+
+@intents.command()
+@click.option("--threshold", type=click.FloatRange(0.0, 1.0), default=None, help="Cosine; default 0.85.")
+@pass_session
+def dedup(session: Session, threshold: float | None) -> None:
+    """Find repeated intents (exact, lexical, semantic) and keep the first of each."""
+    from engine.pipeline import dedup_intents
+    from engine.store.intents import read_intents
+
+    project = session.project()
+    decisions = dedup_intents(project, threshold)
+    n_intents = len(read_intents(project))
+    by_method = {m: sum(d.method == m for d in decisions) for m in ("exact", "lexical", "semantic")}
+    value = {"n_intents": n_intents, "n_dropped": len(decisions), "by_method": by_method}
+    session.answer(value, f"{len(decisions)} of {n_intents} intents repeat another one")
+
+
+@intents.command("map")
+@pass_session
+def map_(session: Session) -> None:
+    """Place the kept intents in two dimensions (UMAP)."""
+    from engine.pipeline import map_intents
+
+    result = map_intents(session.project())
+    value = {"n": len(result.coordinates), "trustworthiness": result.trustworthiness}
+    session.answer(value, f"{value['n']} intents placed, trustworthiness {result.trustworthiness:.3f}")
+
+
+@intents.command()
+@click.option(
+    "--q", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Order; inf for infinity."
+)
+@click.option("--by", type=click.Choice(["domain", "task", "persona", "complexity"]), default=None)
+@click.option("--where", default=None, help="SQL condition over the intents table.")
+@pass_session
+def diversity(session: Session, q: float, by: str | None, where: str | None) -> None:
+    """The Vendi Score of the kept intents, its scaling curve and what each group adds."""
+    from dataclasses import asdict
+
+    from engine.pipeline import measure_diversity
+
+    measured = measure_diversity(session.project(), q=q, by=by, where=where)
+    session.answer(asdict(measured), _diversity_text(measured))
+
+
+def _diversity_text(measured: Diversity) -> str:
+    lines = [f"Vendi {measured.vendi:.2f} over {measured.n} intents ({measured.model}, q = {measured.q:g})"]
+    lines += [f"  {point.n:>7,}  {point.vendi:.2f}" for point in measured.curve]
+    if measured.groups:
+        rows: list[tuple[Any, ...]] = [
+            (g.group, g.n, f"{g.vendi:.2f}", f"{g.leave_one_out:.2f}", f"{g.adds:+.2f}")
+            for g in measured.groups
+        ]
+        lines.append(table(("group", "n", "vendi", "without it", "adds"), rows))
+    return "\n".join(lines)
+
+
+@intents.command()
+@pass_session
+def coverage(session: Session) -> None:
+    """How often each domain, task and domain pair occurs, and what was never reached."""
+    from engine.intents.coverage import coverage as cover
+    from engine.store.intents import read_kept_intents
+    from engine.taxonomy import current_taxonomy
+
+    project = session.project()
+    covered = cover(read_kept_intents(project), current_taxonomy(project)).model_dump(mode="json")
+    lines = [f"{name}: {value}" for name, value in covered.items()]
+    session.answer(covered, "\n".join(lines))
+
+
+COMMANDS = (intents,)

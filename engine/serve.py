@@ -1,0 +1,118 @@
+"""Serves the studio: Streamlit in a process of its own, on 127.0.0.1, with the project's configuration."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+import urllib.error
+import urllib.request
+import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InputError, StudioError
+from engine.paths import streamlit_config
+from engine.store import Project
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 8501
+_PORTS_TRIED = 50
+_OPEN_WITHIN_S = 30.0
+
+
+def serve_studio(project: Project, port: int | None) -> int:
+    """Serves the studio until it is interrupted; gives its exit code.
+
+    Args:
+        project: The project that it opens.
+        port: None takes 8501, or the next free one.
+
+    Raises:
+        InputError: The port is in use.
+        StudioError: The studio is not installed.
+    """
+    chosen = free_port(port)
+    spec = importlib.util.find_spec("studio")
+    if spec is None or not spec.submodule_search_locations:
+        raise StudioError("the studio is not installed beside the engine: reinstall ise-studio")
+    app = Path(next(iter(spec.submodule_search_locations))) / "app.py"
+    command = [sys.executable, "-m", "streamlit", "run", str(app), *streamlit_flags(chosen)]
+    environment = {**os.environ, "ISE_PROJECT": str(project.root.resolve())}
+    sys.stderr.write(f"the studio is at http://{HOST}:{chosen} (Ctrl-C ends it; runs go on)\n")
+    server = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    if _has_screen():
+        threading.Thread(target=_open_when_ready, args=(chosen,), daemon=True).start()
+    try:
+        return server.wait()
+    except KeyboardInterrupt:
+        server.terminate()
+        server.wait()
+        return 0
+
+
+def free_port(port: int | None) -> int:
+    """The wanted port if it is free; without a wish the first free one from 8501 on.
+
+    Raises:
+        InputError: The wanted port, or all that were tried, are in use.
+    """
+    if port is not None:
+        if not _is_free(port):
+            raise InputError(f"port {port} on {HOST} is in use: choose another with --port")
+        return port
+    for candidate in range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TRIED):
+        if _is_free(candidate):
+            return candidate
+    raise InputError(f"ports {DEFAULT_PORT} to {candidate} are in use: choose one with --port")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def streamlit_flags(port: int) -> list[str]:
+    """The packaged configuration as command-line flags, which no file elsewhere can override."""
+    config = tomllib.loads(streamlit_config().read_text(encoding="utf-8"))
+    flags = [f"--{key}={_flag_value(value)}" for key, value in _flatten(config)]
+    return [*flags, f"--server.port={port}"]
+
+
+def _flatten(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _flag_value(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _has_screen() -> bool:
+    shown = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin"
+    return bool(shown) and sys.stderr.isatty()
+
+
+def _open_when_ready(port: int) -> None:
+    deadline = time.monotonic() + _OPEN_WITHIN_S
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{port}/_stcore/health", timeout=1):
+                webbrowser.open(f"http://{HOST}:{port}")
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
