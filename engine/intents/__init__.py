@@ -1,0 +1,1 @@
+"""Stage 1: cells drawn from the taxonomy, realised as utterances, measured and cleaned."""
