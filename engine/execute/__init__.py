@@ -1,0 +1,1 @@
+"""Stage 3, Execute: tools, the ledger and the isolated workspaces they act on."""

@@ -1,0 +1,101 @@
+"""Observations: what the agent sees of an effect. Short enough for a model; the ledger keeps all.
+
+They hold nothing that differs from run to run, such as durations.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import accumulate, takewhile
+
+from engine.schema.sandbox import Effect
+
+MAX_BYTES = 50_000
+MAX_LINES = 2000
+
+
+def exec_text(effect: Effect, timeout_s: float) -> str:
+    """Output, then errors, then how the command ended unless it ended well."""
+    streams = [
+        cut_middle(decoded(data), total - len(data))
+        for data, total in (
+            (effect.stdout, effect.stdout_total_bytes),
+            (effect.stderr, effect.stderr_total_bytes),
+        )
+    ]
+    closing = _closing(effect, timeout_s)
+    text = "\n".join(part.removesuffix("\n") for part in (*streams, closing) if part)
+    return text or "(no output)"
+
+
+def _closing(effect: Effect, timeout_s: float) -> str:
+    if effect.timed_out:
+        return f"(Command timed out after {timeout_s:g} s)"
+    if effect.limit == "output":
+        return "(Command was killed: it wrote too much output)"
+    if effect.limit == "files":
+        return "(Command was killed: it made too many files)"
+    if effect.signal is not None:
+        return f"(Command was killed by signal {effect.signal})"
+    if effect.exit_code:
+        return f"(Command exited with code {effect.exit_code})"
+    return ""
+
+
+def read_text(effect: Effect, offset: int, limit: int | None) -> str | None:
+    """Lines of a file from line `offset` on, with a note where there are more; None beyond its end."""
+    lines = decoded(effect.stdout).splitlines(keepends=True)
+    if offset > max(1, len(lines)):
+        return None
+    wanted = lines[offset - 1 :][: min(limit or MAX_LINES, MAX_LINES)]
+    shown = _within(wanted, MAX_BYTES) or [line[:MAX_BYTES] for line in wanted[:1]]
+    text = "".join(shown)
+    after = offset + len(shown)
+    notes = []
+    if len(lines) >= after:
+        notes.append(f"{len(lines) - after + 1} more lines in the file, go on with offset={after}")
+    if shown and len(shown[-1]) < len(wanted[len(shown) - 1]):
+        notes.append(f"line {after - 1} is cut at {MAX_BYTES} bytes")
+    if missing := effect.stdout_total_bytes - len(effect.stdout):
+        notes.append(f"the last {missing} bytes of the file are out of reach of read")
+    return text if not notes else f"{text.removesuffix(chr(10))}\n\n[{'; '.join(notes)}]"
+
+
+def cut_middle(text: str, n_lost_bytes: int) -> str:
+    """`text` if it is short, else its beginning and end with a line that says how much is left out.
+
+    Args:
+        text: What was kept of a stream.
+        n_lost_bytes: How much more there was after it.
+    """
+    lines = text.splitlines(keepends=True)
+    if len(lines) <= MAX_LINES and _size(text) <= MAX_BYTES and not n_lost_bytes:
+        return text
+    head = _within(lines[: MAX_LINES // 2], MAX_BYTES // 2) or [text[: MAX_BYTES // 2] + "\n"]
+    rest = lines[len(head) :]
+    tail = _within(rest[: -MAX_LINES // 2 - 1 : -1], MAX_BYTES // 2)[::-1]
+    n_out = _size(text) - _size("".join(head)) - _size("".join(tail)) + n_lost_bytes
+    if n_lost_bytes:
+        tail, n_out = [], n_out + _size("".join(tail))
+    if n_out <= 0:
+        return text
+    return f"{''.join(head)}[... {n_out} bytes left out ...]\n{''.join(tail)}"
+
+
+def error_text(tool: str, error: str) -> str:
+    """A failure as the paper's tools report it."""
+    return json.dumps({"status": "error", "tool": tool, "error": error}, ensure_ascii=False)
+
+
+def decoded(data: bytes) -> str:
+    """Bytes as text for a model; what is no text becomes the replacement character."""
+    return data.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _within(lines: list[str], max_bytes: int) -> list[str]:
+    sizes = accumulate(_size(line) for line in lines)
+    return lines[: sum(1 for _ in takewhile(lambda size: size <= max_bytes, sizes))]
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8"))

@@ -1,0 +1,135 @@
+"""The host's end of the frames that go to and from a sandbox's resident program.
+
+Everything that comes out of a sandbox is hostile until it has been checked: lengths are bounded, every wait
+has a deadline, and a header is a closed record.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import struct
+import subprocess
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import Field, ValidationError
+
+from engine.schema.base import Record
+from engine.schema.sandbox import FileChange
+
+HEAD = struct.Struct(">IQ")
+MAX_HEADER_BYTES = 32 * 2**20
+
+
+class Lost(Exception):
+    """The sandbox does not answer as it must; says why."""
+
+
+class Ready(Record):
+    """The resident's first word."""
+
+    ready: bool
+
+
+class Reply(Record):
+    """The resident's answer to one request."""
+
+    cwd: str
+    exit_code: int | None = Field(default=None, ge=0, le=255)
+    signal: int | None = Field(default=None, ge=1, le=64)
+    timed_out: bool = False
+    limit: str | None = None
+    error: str | None = None
+    stdout_bytes: int = Field(ge=0)
+    stderr_bytes: int = Field(ge=0)
+    stdout_total: int = Field(default=0, ge=0)
+    stderr_total: int = Field(default=0, ge=0)
+    changes: tuple[FileChange, ...] = ()
+    n_changes: int = Field(default=0, ge=0)
+
+
+class Answer(NamedTuple):
+    """A checked reply with its two streams."""
+
+    reply: Reply
+    stdout: bytes
+    stderr: bytes
+
+
+Header = TypeVar("Header", bound=Record)
+
+
+class Channel:
+    """Frames over the pipes of one process."""
+
+    def __init__(self, process: subprocess.Popen[bytes], max_body_bytes: int) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise Lost("no pipes")
+        self._write_fd = process.stdin.fileno()
+        self._read_fd = process.stdout.fileno()
+        self._max_body_bytes = max_body_bytes
+        os.set_blocking(self._write_fd, False)
+        os.set_blocking(self._read_fd, False)
+
+    def start(self, header: Mapping[str, Any], body: bytes, timeout_s: float) -> None:
+        """Hands over the first frame and waits for the word that all is ready.
+
+        Raises:
+            Lost: It did not come.
+        """
+        self._exchange(header, body, timeout_s, Ready)
+
+    def ask(self, header: Mapping[str, Any], body: bytes, timeout_s: float) -> Answer:
+        """One request and its reply.
+
+        Raises:
+            Lost: None came in time, or it is no valid one.
+        """
+        reply, data = self._exchange(header, body, timeout_s, Reply)
+        if reply.stdout_bytes + reply.stderr_bytes != len(data):
+            raise Lost("it sent streams of another length than it said")
+        return Answer(reply, data[: reply.stdout_bytes], data[reply.stdout_bytes :])
+
+    def _exchange(
+        self, header: Mapping[str, Any], body: bytes, timeout_s: float, kind: type[Header]
+    ) -> tuple[Header, bytes]:
+        deadline = time.monotonic() + timeout_s
+        head = json.dumps(header).encode("ascii")
+        try:
+            self._put(HEAD.pack(len(head), len(body)) + head + body, deadline)
+            n_header, n_body = HEAD.unpack(self._take(HEAD.size, deadline))
+            if n_header > MAX_HEADER_BYTES or n_body > self._max_body_bytes:
+                raise Lost("it sent more than it may")
+            raw = self._take(n_header, deadline)
+            return kind.model_validate_json(raw), self._take(n_body, deadline)
+        except ValidationError as error:
+            raise Lost("it sent a reply that is no valid one") from error
+        except OSError as error:
+            raise Lost("it ended") from error
+
+    def _put(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        while view:
+            _wait(self._write_fd, select.POLLOUT, deadline)
+            view = view[os.write(self._write_fd, view[: 1 << 16]) :]
+
+    def _take(self, size: int, deadline: float) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            _wait(self._read_fd, select.POLLIN, deadline)
+            piece = os.read(self._read_fd, min(1 << 20, size - len(data)))
+            if not piece:
+                raise Lost("it ended")
+            data += piece
+        return bytes(data)
+
+
+def _wait(fd: int, event: int, deadline: float) -> None:
+    poller = select.poll()
+    poller.register(fd, event)
+    left_ms = 1000 * (deadline - time.monotonic())
+    if left_ms <= 0 or not poller.poll(left_ms):
+        raise Lost("it did not answer in time")

@@ -1,0 +1,170 @@
+"""The live isolation probe: tries, from inside a sandbox, what must not be possible."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from engine.errors import one_line
+from engine.ports import Workspace
+from engine.schema.sandbox import Effect, ProbeCheck, SandboxLimits
+
+OUTSIDE = "198.51.100.1"
+"""A documentation address: nobody's, so that a sandbox that leaks disturbs nobody."""
+NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
+TIMEOUT_S = 20.0
+
+
+def probe(workspace: Workspace, limits: SandboxLimits) -> tuple[ProbeCheck, ...]:
+    """Every check, in order, each tried for real in `workspace`."""
+
+    def run(command: str) -> str:
+        return _said(workspace.exec(command, timeout_s=TIMEOUT_S))
+
+    return (
+        _exec_works(run),
+        _files_work(workspace),
+        _network_unreachable(run),
+        _host_marker_invisible(run),
+        _usr_not_writable(run),
+        _namespaces_of_its_own(run),
+        _processes_of_host_invisible(run),
+        _no_capabilities(run),
+        _no_further_namespaces(run),
+        _limits_hold(run, limits),
+    )
+
+
+Run = Callable[[str], str]
+
+
+def _said(effect: Effect) -> str:
+    if effect.error or effect.timed_out:
+        return effect.error or "(timed out)"
+    return (effect.stdout + effect.stderr).decode("utf-8", "replace").strip()
+
+
+def _exec_works(run: Run) -> ProbeCheck:
+    said = run("echo $((6 * 7))")
+    return ProbeCheck(name="exec_works", proven=said == "42", detail=f"6 * 7 gave {one_line(said, 80)}")
+
+
+def _files_work(workspace: Workspace) -> ProbeCheck:
+    data = secrets.token_bytes(64)
+    workspace.write("probe.bin", data)
+    proven = workspace.read("probe.bin").stdout == data
+    return ProbeCheck(name="files_work", proven=proven, detail="64 random bytes were written and read back")
+
+
+def _network_unreachable(run: Run) -> ProbeCheck:
+    said = run(f"timeout 1 bash -c ': </dev/tcp/{OUTSIDE}/80' && echo connected; tail -n +3 /proc/net/dev")
+    links = [line.split(":")[0].strip() for line in said.splitlines() if ":" in line and "bash" not in line]
+    proven = "unreachable" in said and "connected" not in said and links == ["lo"]
+    return ProbeCheck(
+        name="network_unreachable",
+        proven=proven,
+        detail=f"{OUTSIDE} is unreachable; the only interface is lo" if proven else one_line(said, 160),
+    )
+
+
+def _host_marker_invisible(run: Run) -> ProbeCheck:
+    with _markers() as markers:
+        tests = "; ".join(f"[ -e {shlex.quote(str(m))} ] && echo seen" for m in markers)
+        said = run(f"{tests}; echo looked") if markers else ""
+    return ProbeCheck(
+        name="host_marker_invisible",
+        proven=said == "looked",
+        detail=f"{len(markers)} marker files on the host, {said.count('seen')} seen inside",
+    )
+
+
+@contextmanager
+def _markers() -> Iterator[list[Path]]:
+    """Files with random names in the host's temporary, home and working folders, as far as they can be written."""
+    with ExitStack() as stack:
+        found = []
+        for folder in {Path(tempfile.gettempdir()), Path.home(), Path.cwd()}:
+            try:
+                file = stack.enter_context(tempfile.NamedTemporaryFile(dir=folder, prefix=".ise-probe-"))
+            except OSError:
+                continue
+            found.append(Path(file.name))
+        yield found
+
+
+def _usr_not_writable(run: Run) -> ProbeCheck:
+    places = "/usr/ise /usr/bin/ise /usr/local/ise /etc/ise /dev/ise /ise"
+    said = run(f"for p in {places}; do (: >$p) 2>/dev/null && echo $p; done; echo tried")
+    return ProbeCheck(
+        name="usr_not_writable",
+        proven=said == "tried",
+        detail="no file could be made in /usr, /etc, /dev or /" if said == "tried" else one_line(said, 160),
+    )
+
+
+def _namespaces_of_its_own(run: Run) -> ProbeCheck:
+    said = run("cd /proc/self/ns && readlink " + " ".join(NAMESPACES)).splitlines()
+    shared = [n for n, inside in zip(NAMESPACES, said, strict=False) if inside == _namespace(n)]
+    proven = len(said) == len(NAMESPACES) and not shared
+    detail = f"{len(said)} namespaces, shared with the host: {', '.join(shared) or 'none'}"
+    return ProbeCheck(name="namespaces_of_its_own", proven=proven, detail=detail)
+
+
+def _namespace(name: str) -> str:
+    try:
+        return str(Path("/proc/self/ns", name).readlink())
+    except OSError:
+        return ""
+
+
+def _processes_of_host_invisible(run: Run) -> ProbeCheck:
+    said = run("cd /proc && printf '%s\\n' [0-9]*").split()
+    proven = bool(said) and len(said) <= 3 and str(os.getpid()) not in said[2:]
+    return ProbeCheck(
+        name="processes_of_host_invisible", proven=proven, detail=f"{len(said)} processes are visible inside"
+    )
+
+
+def _no_capabilities(run: Run) -> ProbeCheck:
+    said = run("grep -E '^(Cap|NoNewPrivs)' /proc/self/status; id -u")
+    words = dict(line.split(":\t", 1) for line in said.splitlines() if ":\t" in line)
+    sets = {name: value for name, value in words.items() if name.startswith("Cap")}
+    proven = (
+        len(sets) >= 4
+        and all(int(v, 16) == 0 for v in sets.values())
+        and words.get("NoNewPrivs") == "1"
+        and said.endswith("1000")
+    )
+    detail = "all capability sets are empty, no new privileges" if proven else one_line(said, 160)
+    return ProbeCheck(name="no_capabilities", proven=proven, detail=detail)
+
+
+def _no_further_namespaces(run: Run) -> ProbeCheck:
+    code = "import ctypes; print(ctypes.CDLL(None).unshare(0x10000000))"
+    said = run(f"python3 -I -S -c '{code}'")
+    return ProbeCheck(
+        name="no_further_namespaces", proven=said == "-1", detail=f"unshare gave {one_line(said, 80)}"
+    )
+
+
+def _limits_hold(run: Run, limits: SandboxLimits) -> ProbeCheck:
+    said = run(
+        "ulimit -u; ulimit -v; ulimit -f; ulimit -c; echo $(($(stat -f -c '%b * %S' /workspace)))"
+    ).split()
+    wanted = (
+        limits.n_processes,
+        limits.memory_bytes_per_process // 1024,
+        limits.file_bytes // 1024,
+        0,
+        -(-limits.workspace_bytes // 4096) * 4096,
+    )
+    return ProbeCheck(
+        name="limits_hold",
+        proven=said == [str(n) for n in wanted],
+        detail=f"processes, KiB of memory each, KiB a file, core, bytes of workspace: {one_line(said, 160)}",
+    )
