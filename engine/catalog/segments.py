@@ -1,0 +1,178 @@
+"""Segments of the trajectory tables: built from records, merged from parts."""
+
+from __future__ import annotations
+
+import io
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from engine.catalog.columns import TRAJECTORY_TABLES, polars_schema
+from engine.catalog.manifest import Segment, Unreadable
+from engine.catalog.rows import Row, trajectory_rows
+from engine.errors import NotFoundError, StudioError, one_line
+from engine.paths import RunPaths
+from engine.schema.sandbox import BlobRef
+from engine.schema.trajectory import ToolCall, Trajectory
+from engine.store.files import read_record
+from engine.store.runs import read_blob
+from engine.store.tables import Stamp, TableFolder
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ROWS_PER_GROUP = 8192
+"""Small row groups: one trajectory is found by reading few rows, and filters skip the other groups."""
+_ROWS_IN_MEMORY = 20_000
+"""Rows are turned into columns at this many, which take a tenth of the memory."""
+_STDERR_TAIL_BYTES = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A finished record as it lies on disk."""
+
+    key: str
+    run: RunPaths
+    trajectory_id: str
+    stamp: Stamp
+
+
+@dataclass(slots=True)
+class Built:
+    """What came of building: segments by name, and the records that could not be read."""
+
+    segments: dict[str, Segment] = field(default_factory=dict)
+    unreadable: dict[str, Unreadable] = field(default_factory=dict)
+
+
+def build_segment(folder: TableFolder, sources: Iterable[Source], built: Built) -> None:
+    """Reads the sources' records and writes one segment of those that can be read."""
+    tables = {table: _Columns(table) for table in TRAJECTORY_TABLES}
+    members: dict[str, Stamp] = {}
+    odd: list[str] = []
+    for source in sources:
+        try:
+            trajectory = _read(source)
+        except StudioError as error:
+            built.unreadable[source.key] = Unreadable(stamp=source.stamp, reason=one_line(error))
+            continue
+        stderr_of = _StderrReader(source, odd)
+        for table, rows in trajectory_rows(trajectory, source.run.root.name, stderr_of).items():
+            tables[table].add(rows)
+        members[source.key] = source.stamp
+    frames = {table: columns.frame() for table, columns in tables.items()}
+    _write(folder, frames, members, tuple(odd), built)
+
+
+def merge_segments(folder: TableFolder, segments: Mapping[str, Segment], built: Built) -> bool:
+    """Writes the segments' rows as one segment; False, and nothing written, where a part is broken."""
+    import polars as pl
+
+    try:
+        frames = {
+            table: pl.concat(
+                pl.read_parquet(folder.part(f"{table}-{name}"), schema=polars_schema(table))
+                for name in segments
+            ).sort("trajectory_id", maintain_order=True)
+            for table in TRAJECTORY_TABLES
+        }
+    except (pl.exceptions.PolarsError, OSError):
+        return False
+    members = {key: stamp for segment in segments.values() for key, stamp in segment.members.items()}
+    odd = tuple(problem for segment in segments.values() for problem in segment.problems)
+    _write(folder, frames, members, odd, built)
+    return True
+
+
+def _read(source: Source) -> Trajectory:
+    path = source.run.trajectory(source.trajectory_id)
+    trajectory = read_record(path, Trajectory)
+    if trajectory.trajectory_id != source.trajectory_id:
+        raise StudioError(f"{path} holds trajectory {trajectory.trajectory_id}: rename the file to its id")
+    return trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class _StderrReader:
+    """Reads the end of a call's stderr; a stream that is gone is noted and reads as empty."""
+
+    source: Source
+    odd: list[str]
+
+    def __call__(self, call: ToolCall) -> str:
+        ref: BlobRef | None = call.ledger.stderr
+        if ref is None:
+            return ""
+        try:
+            data = read_blob(self.source.run, ref)
+        except NotFoundError:
+            self.odd.append(f"{self.source.key}: the stderr of call {call.id!r} is gone ({ref.sha256[:12]}…)")
+            return ""
+        return data[-_STDERR_TAIL_BYTES:].decode("utf-8", errors="replace")
+
+
+class _Columns:
+    """Collects rows of one table, keeping most of them as columns."""
+
+    def __init__(self, table: str) -> None:
+        self._schema = polars_schema(table)
+        self._rows: list[Row] = []
+        self._frames: list[pl.DataFrame] = []
+
+    def add(self, rows: list[Row]) -> None:
+        self._rows.extend(rows)
+        if len(self._rows) >= _ROWS_IN_MEMORY:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._frames.append(frame_of(self._rows, self._schema))
+        self._rows = []
+
+    def frame(self) -> pl.DataFrame:
+        import polars as pl
+
+        self._flush()
+        return pl.concat(self._frames)
+
+
+def frame_of(rows: list[Row], schema: Mapping[str, Any]) -> pl.DataFrame:
+    """The rows as columns of exactly this schema; a column that a row does not name is null in it."""
+    import polars as pl
+
+    return pl.DataFrame({name: [row.get(name) for row in rows] for name in schema}, schema=schema)
+
+
+def parquet_bytes(frame: pl.DataFrame) -> bytes:
+    """The frame as a Parquet file."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", row_group_size=ROWS_PER_GROUP, statistics=True)
+    return buffer.getvalue()
+
+
+def _write(
+    folder: TableFolder,
+    frames: Mapping[str, pl.DataFrame],
+    members: Mapping[str, Stamp],
+    problems: tuple[str, ...],
+    built: Built,
+) -> None:
+    name = new_name()
+    parts = {
+        f"{table}-{name}": folder.write_part(f"{table}-{name}", parquet_bytes(frame))
+        for table, frame in frames.items()
+    }
+    built.segments[name] = Segment(members=dict(members), parts=parts, problems=problems)
+
+
+def new_name() -> str:
+    """A name that no part has had before, so that a file never changes under a reader."""
+    return secrets.token_hex(6)
+
+
+def chunks(sources: list[Source], size: int) -> Iterator[list[Source]]:
+    """The sources in the order of their trajectory ids, `size` at a time."""
+    ordered = sorted(sources, key=lambda source: source.trajectory_id)
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]

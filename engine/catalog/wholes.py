@@ -1,0 +1,111 @@
+"""The tables that are rebuilt as a whole: intents and runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pydantic import BaseModel, ValidationError
+
+from engine.catalog.columns import polars_schema
+from engine.catalog.manifest import Whole
+from engine.catalog.rows import Row, intent_row, run_row
+from engine.catalog.segments import frame_of, new_name, parquet_bytes
+from engine.errors import InputError, NotFoundError, one_line
+from engine.schema.intent import DedupDecision, Intent
+from engine.store.files import R, first_problem, read_bytes
+from engine.store.intents import list_batches
+from engine.store.project import Project
+from engine.store.runs import list_run_ids, read_config, read_status
+from engine.store.tables import Stamp, TableFolder, stamp_of, stray_runs
+
+
+class Rows(NamedTuple):
+    """A table's rows, and what could not be read."""
+
+    rows: list[Row]
+    problems: tuple[str, ...]
+
+
+def intents_source(project: Project) -> str:
+    """A hash that changes with every change of a batch or of what dedup decided."""
+    paths = project.paths
+    files = [paths.intents / f"{batch}.jsonl" for batch in list_batches(project)]
+    stamps: list[tuple[str, Stamp | None]] = [
+        (path.name, stamp_of(path)) for path in (*files, paths.dedup_decisions)
+    ]
+    return _hash(stamps)
+
+
+def read_intent_rows(project: Project) -> Rows:
+    """A row for every intent that can be read; a line that cannot is a problem, named with its number."""
+    problems: list[str] = []
+    decisions = {d.intent_id: d for d in _scan_lines(project, "decisions", DedupDecision, problems)}
+    rows = {
+        intent.intent_id: intent_row(intent, batch, decisions)
+        for batch in list_batches(project)
+        for intent in _scan_lines(project, batch, Intent, problems)
+    }
+    return Rows(list(rows.values()), tuple(problems))
+
+
+def _scan_lines(project: Project, name: str, kind: type[R], problems: list[str]) -> Iterator[R]:
+    path = project.paths.intents / f"{name}.jsonl"
+    try:
+        lines = read_bytes(path).splitlines()
+    except NotFoundError:
+        return
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield kind.model_validate_json(line)
+        except ValidationError as error:
+            problems.append(f"{path}:{number} is not a valid {kind.__name__}: {first_problem(error)}")
+
+
+def read_run_rows(project: Project) -> Rows:
+    """A row for every run. Read anew each time: whether a worker lives is written in no file."""
+    rows: list[Row] = []
+    problems = [
+        f"{project.paths.run(name).config} does not exist: the trajectories beside it are not shown"
+        for name in stray_runs(project)
+    ]
+    for run_id in list_run_ids(project):
+        run = project.paths.run(run_id)
+        try:
+            config = read_config(run)
+        except InputError as error:
+            problems.append(one_line(error))
+            continue
+        try:
+            status = read_status(run)
+        except NotFoundError:
+            status = None
+        except InputError as error:
+            problems.append(one_line(error))
+            status = None
+        rows.append(run_row(config, status))
+    return Rows(rows, tuple(problems))
+
+
+def rows_source(found: Rows) -> str:
+    """A hash that changes with the rows themselves."""
+    return _hash([list(map(repr, found.rows)), found.problems])
+
+
+def write_whole(folder: TableFolder, table: str, source: str, found: Rows) -> Whole:
+    """Writes the whole table as a new part."""
+    part = f"{table}-{new_name()}"
+    stamp = folder.write_part(part, parquet_bytes(frame_of(found.rows, polars_schema(table))))
+    return Whole(source=source, part=part, stamp=stamp, problems=found.problems)
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)

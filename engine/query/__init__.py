@@ -1,0 +1,1 @@
+"""A user's SQL over the derived tables, run in a bounded child process."""
