@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,11 +27,10 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(autouse=True)
-def _no_project_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_project_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own settings must not reach the tests."""
     for name in ("ISE_PROJECT", "OPENAI_API_KEY", "ISE_BWRAP"):
         monkeypatch.delenv(name, raising=False)
-    yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -52,4 +50,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _unexpected_skips(reporter: pytest.TerminalReporter) -> list[pytest.TestReport]:
     if not os.environ.get("CI"):
         return []
-    return [r for r in reporter.stats.get("skipped", []) if not any(e in str(r.longrepr) for e in EXPECTED_SKIPS)]
+    return [
+        r for r in reporter.stats.get("skipped", []) if not any(e in str(r.longrepr) for e in EXPECTED_SKIPS)
+    ]
