@@ -12,6 +12,11 @@ from engine.schema.sandbox import Effect
 
 MAX_BYTES = 50_000
 MAX_LINES = 2000
+_KILLED = {
+    "output": "it wrote too much output",
+    "files": "the workspace holds too many files",
+    "memory": "the workspace's processes use too much memory",
+}
 
 
 def exec_text(effect: Effect, timeout_s: float) -> str:
@@ -31,10 +36,8 @@ def exec_text(effect: Effect, timeout_s: float) -> str:
 def _closing(effect: Effect, timeout_s: float) -> str:
     if effect.timed_out:
         return f"(Command timed out after {timeout_s:g} s)"
-    if effect.limit == "output":
-        return "(Command was killed: it wrote too much output)"
-    if effect.limit == "files":
-        return "(Command was killed: it made too many files)"
+    if effect.limit in _KILLED:
+        return f"(Command was killed: {_KILLED[effect.limit]})"
     if effect.signal is not None:
         return f"(Command was killed by signal {effect.signal})"
     if effect.exit_code:

@@ -24,6 +24,8 @@ class SandboxLimits(Record):
 
     workspace_bytes: int = 256 * 2**20
     memory_bytes_per_process: int = 2 * 2**30
+    memory_bytes: int = 4 * 2**30
+    """All processes of a workspace together, looked at four times a second."""
     n_processes: int = 128
     output_bytes: int = 4 * 2**20
     """Each stream of a call is kept up to this size; the record says how much more there was."""
@@ -94,7 +96,7 @@ class Effect(Record):
     signal: int | None = None
     timed_out: bool = False
     limit: str | None = None
-    """Which limit ended the call ("time", "output", "files", "workspace_lost"), if one did."""
+    """Which limit ended the call ("time", "output", "files", "memory", "workspace_lost"), if one did."""
     error: str | None = None
     """The workspace's own error, e.g. "ENOENT: no such file or directory: notes.txt"."""
     stdout: bytes = b""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import re
-
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +19,7 @@ from engine.execute.workspaces.bwrap import (
     read_version,
     start_bwrap,
 )
-from engine.execute.workspaces.channel import Answer, Channel, Lost
+from engine.execute.workspaces.channel import Answer, Channel, LostError
 from engine.execute.workspaces.probe import probe
 from engine.execute.workspaces.snapshot import Snapshot, pack
 from engine.schema.base import utc_now
@@ -33,7 +32,8 @@ START_TIMEOUT_S = 30.0
 FILE_TIMEOUT_S = 30.0
 GRACE_S = 5.0
 """How much longer than the resident program the host waits before it ends the sandbox."""
-RESIDENT = "/.resident.py"
+HOME_OF_RUNNER = "/.ise"
+START = f"import sys; sys.path.append('{HOME_OF_RUNNER}'); from runner.main import main; main()"
 
 ENVIRONMENT = {
     "HOME": ROOT,
@@ -118,12 +118,13 @@ class BubblewrapWorkspace:
         self._info = info
         self._limits = info.limits
         self._lost: str | None = None
-        data = {**_ETC, RESIDENT: Path(__file__).with_name("runner.py").read_bytes()}
+        sources = Path(__file__).with_name("runner").glob("*.py")
+        data = {**_ETC, **{f"{HOME_OF_RUNNER}/runner/{p.name}": p.read_bytes() for p in sources}}
         self._process = start_bwrap(binary, _namespaces(info.limits), data, _sealed())
         try:
             self._channel = Channel(self._process, 2 * info.limits.output_bytes)
             self._channel.start(_first_frame(snapshot, info.limits), snapshot.body, START_TIMEOUT_S)
-        except Lost as error:
+        except LostError as error:
             raise self._not_started(error) from error
         if self._process.stderr is not None:
             self._process.stderr.close()
@@ -175,7 +176,7 @@ class BubblewrapWorkspace:
             if pipe is not None:
                 pipe.close()
 
-    def _not_started(self, error: Lost) -> SandboxError:
+    def _not_started(self, error: LostError) -> SandboxError:
         self._process.kill()
         stderr = self._process.stderr.read(4096) if self._process.stderr is not None else b""
         self.close()
@@ -190,7 +191,7 @@ class BubblewrapWorkspace:
         action = str(header["op"])
         try:
             answer = self._channel.ask(header, body, timeout_s + GRACE_S)
-        except Lost as error:
+        except LostError as error:
             self._lost = str(error)
             self.close()
             effect = Effect(
@@ -243,6 +244,7 @@ def _first_frame(snapshot: Snapshot, limits: SandboxLimits) -> dict[str, Any]:
         "files": snapshot.files,
         "env": ENVIRONMENT,
         "output_bytes": limits.output_bytes,
+        "memory_bytes": limits.memory_bytes,
         "workspace_bytes": limits.workspace_bytes,
         "rlimits": {
             "RLIMIT_NPROC": limits.n_processes,
@@ -276,5 +278,5 @@ def _namespaces(limits: SandboxLimits) -> list[str]:
 
 
 def _sealed() -> list[str]:
-    words = "--remount-ro / --remount-ro /dev --remount-ro /usr/local -- /usr/bin/python3 -I -S"
-    return [*words.split(), RESIDENT]
+    words = "--remount-ro / --remount-ro /dev --remount-ro /usr/local -- /usr/bin/python3 -I -S -c"
+    return [*words.split(), START]

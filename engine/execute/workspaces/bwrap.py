@@ -107,8 +107,8 @@ def explain_failure(stderr: str) -> SandboxError:
     if any(sign in stderr for sign in _REFUSED):
         return SandboxError(
             f"this system refuses user namespaces to bubblewrap ({said}): "
-            "'sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000' mends it; on Ubuntu "
-            "24.04 or newer load AppArmor's profile bwrap-userns-restrict (package apparmor-profiles)"
+            "'sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000' mends it; "
+            "on Ubuntu 24.04 or newer load the profile bwrap-userns-restrict of apparmor-profiles"
         )
     return SandboxError(
         f"bubblewrap cannot make a sandbox here ({said}): run on a host that allows user namespaces and a "

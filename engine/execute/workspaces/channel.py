@@ -24,7 +24,7 @@ HEAD = struct.Struct(">IQ")
 MAX_HEADER_BYTES = 32 * 2**20
 
 
-class Lost(Exception):
+class LostError(Exception):
     """The sandbox does not answer as it must; says why."""
 
 
@@ -67,7 +67,7 @@ class Channel:
 
     def __init__(self, process: subprocess.Popen[bytes], max_body_bytes: int) -> None:
         if process.stdin is None or process.stdout is None:
-            raise Lost("no pipes")
+            raise LostError("no pipes")
         self._write_fd = process.stdin.fileno()
         self._read_fd = process.stdout.fileno()
         self._max_body_bytes = max_body_bytes
@@ -78,7 +78,7 @@ class Channel:
         """Hands over the first frame and waits for the word that all is ready.
 
         Raises:
-            Lost: It did not come.
+            LostError: It did not come.
         """
         self._exchange(header, body, timeout_s, Ready)
 
@@ -86,11 +86,11 @@ class Channel:
         """One request and its reply.
 
         Raises:
-            Lost: None came in time, or it is no valid one.
+            LostError: None came in time, or it is no valid one.
         """
         reply, data = self._exchange(header, body, timeout_s, Reply)
         if reply.stdout_bytes + reply.stderr_bytes != len(data):
-            raise Lost("it sent streams of another length than it said")
+            raise LostError("it sent streams of another length than it said")
         return Answer(reply, data[: reply.stdout_bytes], data[reply.stdout_bytes :])
 
     def _exchange(
@@ -102,13 +102,13 @@ class Channel:
             self._put(HEAD.pack(len(head), len(body)) + head + body, deadline)
             n_header, n_body = HEAD.unpack(self._take(HEAD.size, deadline))
             if n_header > MAX_HEADER_BYTES or n_body > self._max_body_bytes:
-                raise Lost("it sent more than it may")
+                raise LostError("it sent more than it may")
             raw = self._take(n_header, deadline)
             return kind.model_validate_json(raw), self._take(n_body, deadline)
         except ValidationError as error:
-            raise Lost("it sent a reply that is no valid one") from error
+            raise LostError("it sent a reply that is no valid one") from error
         except OSError as error:
-            raise Lost("it ended") from error
+            raise LostError("it ended") from error
 
     def _put(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
@@ -122,7 +122,7 @@ class Channel:
             _wait(self._read_fd, select.POLLIN, deadline)
             piece = os.read(self._read_fd, min(1 << 20, size - len(data)))
             if not piece:
-                raise Lost("it ended")
+                raise LostError("it ended")
             data += piece
         return bytes(data)
 
@@ -132,4 +132,4 @@ def _wait(fd: int, event: int, deadline: float) -> None:
     poller.register(fd, event)
     left_ms = 1000 * (deadline - time.monotonic())
     if left_ms <= 0 or not poller.poll(left_ms):
-        raise Lost("it did not answer in time")
+        raise LostError("it did not answer in time")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shlex
 import tempfile
@@ -85,7 +84,7 @@ def _host_marker_invisible(run: Run) -> ProbeCheck:
 
 @contextmanager
 def _markers() -> Iterator[list[Path]]:
-    """Files with random names in the host's temporary, home and working folders, as far as they can be written."""
+    """Files with random names in the host's temporary, home and working folders, where it may write."""
     with ExitStack() as stack:
         found = []
         for folder in {Path(tempfile.gettempdir()), Path.home(), Path.cwd()}:
@@ -124,7 +123,7 @@ def _namespace(name: str) -> str:
 
 def _processes_of_host_invisible(run: Run) -> ProbeCheck:
     said = run("cd /proc && printf '%s\\n' [0-9]*").split()
-    proven = bool(said) and len(said) <= 3 and str(os.getpid()) not in said[2:]
+    proven = bool(said) and len(said) <= 3
     return ProbeCheck(
         name="processes_of_host_invisible", proven=proven, detail=f"{len(said)} processes are visible inside"
     )

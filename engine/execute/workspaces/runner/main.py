@@ -1,0 +1,157 @@
+"""The resident program: runs commands, reads and writes files, and says what changed.
+
+It is meant to be process 1 of its own pid namespace: nothing that runs beside it can end it, and when it ends
+so does everything else. It ends when its input does.
+
+A frame, both ways, is a header length (u32), a body length (u64), a JSON header and raw bytes. The first
+frame in holds the snapshot's files; then each request gets one reply.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import struct
+from typing import Any, NamedTuple
+
+from .changes import Watch
+from .files import ROOT, explain, inside, load, shown, store
+from .processes import LostError, Processes
+from .shell import Shell
+
+HEAD = struct.Struct(">IQ")
+PR_SET_DUMPABLE = 4
+
+
+class Result(NamedTuple):
+    """A reply's header, as far as an action knows it, and the two streams."""
+
+    header: dict[str, Any]
+    out: bytes = b""
+    err: bytes = b""
+
+
+class Frames:
+    """The frames to and from the host."""
+
+    def __init__(self, fd_in: int, fd_out: int) -> None:
+        self.fd_in = fd_in
+        self.fd_out = fd_out
+
+    def receive(self) -> tuple[dict[str, Any], bytes]:
+        """The next frame."""
+        n_header, n_body = HEAD.unpack(self._take(HEAD.size))
+        return json.loads(self._take(n_header)), self._take(n_body)
+
+    def send(self, header: dict[str, Any], body: bytes = b"") -> None:
+        """Sends one frame."""
+        head = json.dumps(header).encode()
+        view = memoryview(HEAD.pack(len(head), len(body)) + head + body)
+        while view:
+            view = view[os.write(self.fd_out, view) :]
+
+    def _take(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            piece = os.read(self.fd_in, min(1 << 20, size - len(data)))
+            if not piece:
+                raise LostError
+            data += piece
+        return bytes(data)
+
+
+class Runner:
+    """The actions, one at a time."""
+
+    def __init__(self, frames: Frames) -> None:
+        first, body = frames.receive()
+        unpack(first["files"], body)
+        for name, value in first["rlimits"].items():
+            resource.setrlimit(getattr(resource, name), (value, value))
+        self.frames = frames
+        self.output_bytes = int(first["output_bytes"])
+        self.shell = Shell(first["env"])
+        self.processes = Processes(frames.fd_in, self.output_bytes, int(first["memory_bytes"]))
+        self.watch = Watch(2 * int(first["workspace_bytes"]))
+        self.watch.changes()
+        frames.send({"ready": True})
+
+    def serve(self) -> None:
+        """Answers requests until the host closes its end."""
+        actions = {"exec": self.exec, "read": self.read, "write": self.write}
+        while True:
+            self.processes.wait_for_host()
+            request, body = self.frames.receive()
+            header, out, err = actions[request["op"]](request, body)
+            changes, n_changes = self.watch.changes()
+            header.update(changes=changes, n_changes=n_changes, stdout_bytes=len(out), stderr_bytes=len(err))
+            self.frames.send(header, out + err)
+
+    def exec(self, request: dict[str, Any], body: bytes) -> Result:
+        """Runs one command in a fresh shell and follows it to its end."""
+        workdir, shell = request["workdir"], self.shell
+        cwd = shell.cwd
+        try:
+            if workdir is not None:
+                cwd = inside(workdir)
+            elif not os.path.isdir(cwd):
+                cwd = shell.cwd = ROOT
+            started = shell.start(request["command"], cwd, request["env"])
+        except (OSError, ValueError) as error:
+            what = "command" if workdir is None else workdir
+            return Result({"cwd": shown(cwd), "error": explain(error, what)})
+        call = self.processes.follow(*started, timeout_s=request["timeout_s"])
+        shell.remember(with_cwd=workdir is None)
+        return Result({"cwd": shown(cwd), **call.ending()}, call.out.take(), call.err.take())
+
+    def read(self, request: dict[str, Any], body: bytes) -> Result:
+        """A regular file's bytes, up to the output limit."""
+        path = request["path"]
+        try:
+            data, total = load(inside(path), self.output_bytes)
+        except (OSError, ValueError) as error:
+            return Result({"cwd": shown(ROOT), "error": explain(error, path)})
+        return Result({"cwd": shown(ROOT), "stdout_total": total}, data)
+
+    def write(self, request: dict[str, Any], body: bytes) -> Result:
+        """Writes a whole regular file, making its parent folders."""
+        path = request["path"]
+        try:
+            target = inside(path)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            store(target, body)
+        except (OSError, ValueError) as error:
+            return Result({"cwd": shown(ROOT), "error": explain(error, path)})
+        return Result({"cwd": shown(ROOT)})
+
+
+def unpack(files: list[tuple[str, int, int | None]], body: bytes) -> None:
+    """Lays out the snapshot: (path, mode, size) each, size None for a folder."""
+    offset = 0
+    for path, mode, size in files:
+        target = inside(path)
+        if size is None:
+            os.makedirs(target, exist_ok=True)
+        else:
+            store(target, body[offset : offset + size])
+            offset += size
+        os.chmod(target, mode)
+
+
+def main() -> None:
+    """Puts the frames out of the children's reach, then serves."""
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    os.closerange(3, 4096)
+    os.umask(0o022)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # so that process 1 is deaf to it like to all the others
+    frames = Frames(os.dup(0), os.dup(1))
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    try:
+        Runner(frames).serve()
+    except (LostError, BrokenPipeError):
+        os._exit(0)

@@ -1,0 +1,234 @@
+"""The processes of a workspace: one call at a time, and the orphans of all that went before."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+from typing import Any
+
+LINGER_S = 0.2
+"""How long a call waits for its streams to end after its shell has: others may still write to them."""
+WATCH_S = 0.25
+FLOOD = 64
+"""A call that writes this many times the output limit is ended."""
+MAX_INODES = 200_000
+MAX_STREAMS = 128
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class LostError(Exception):
+    """The host is gone."""
+
+
+class Stream:
+    """One output stream of a command: kept up to a cap, counted in full."""
+
+    def __init__(self, fd: int, cap: int) -> None:
+        self.fd = fd
+        self.cap = cap
+        self.kept = bytearray()
+        self.total = 0
+        self.open = True
+        os.set_blocking(fd, False)
+
+    def drain(self) -> None:
+        """Takes what is there, at most a mebibyte, without waiting."""
+        for _ in range(16):
+            try:
+                piece = os.read(self.fd, 65536)
+            except BlockingIOError:
+                return
+            if not piece:
+                self.close()
+                return
+            self.total += len(piece)
+            self.kept += piece[: max(0, self.cap - len(self.kept))]
+
+    def take(self) -> bytes:
+        """What was kept; whatever comes later is thrown away."""
+        kept, self.kept, self.cap = bytes(self.kept), bytearray(), 0
+        return kept
+
+    def close(self) -> None:
+        """Stops listening."""
+        if self.open:
+            self.open = False
+            os.close(self.fd)
+
+
+class Call:
+    """One command as it runs, and how it ended."""
+
+    def __init__(self, pid: int, out: Stream, err: Stream) -> None:
+        self.pid = pid
+        self.out = out
+        self.err = err
+        self.status: int | None = None
+        self.limit: str | None = None
+
+    def is_over(self) -> bool:
+        """True once the shell has ended and nobody can write to its streams any more."""
+        return self.status is not None and not (self.out.open or self.err.open)
+
+    def ending(self) -> dict[str, Any]:
+        """How the call ended, from its wait status."""
+        status = self.status or 0
+        signalled = os.WIFSIGNALED(status)
+        return {
+            "exit_code": None if signalled or self.limit else os.WEXITSTATUS(status),
+            "signal": os.WTERMSIG(status) if signalled else None,
+            "timed_out": self.limit == "time",
+            "limit": self.limit,
+            "stdout_total": self.out.total,
+            "stderr_total": self.err.total,
+        }
+
+
+class Processes:
+    """Waits for everything at once: the call, its streams, the orphans, the host.
+
+    As process 1 of its pid namespace it is the parent of every process whose own parent has ended.
+    """
+
+    def __init__(self, host: int, output_bytes: int, memory_bytes: int) -> None:
+        self.host = host
+        self.output_bytes = output_bytes
+        self.memory_bytes = memory_bytes
+        self.call: Call | None = None
+        self.has_children = False
+        self.streams: dict[int, Stream] = {}
+        self.poller = select.poll()
+        self.wake, wake_w = os.pipe()
+        for fd in (self.wake, wake_w):
+            os.set_blocking(fd, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_w, warn_on_full_buffer=False)
+        self.poller.register(self.wake, select.POLLIN)
+
+    def wait_for_host(self) -> None:
+        """Until the host has something to say; meanwhile orphans are reaped and their output thrown away."""
+        self.poller.register(self.host, select.POLLIN)
+        while not self._turn(1000 if self.has_children else None):
+            if too_many_files() or self._too_much_memory():
+                self.kill_all()
+        self.poller.register(self.host, 0)
+
+    def follow(self, pid: int, out: int, err: int, timeout_s: float) -> Call:
+        """Follows a started shell until it has ended and its streams are quiet, or a limit ends all."""
+        self.call = call = Call(pid, Stream(out, self.output_bytes), Stream(err, self.output_bytes))
+        for stream in (call.out, call.err):
+            self.streams[stream.fd] = stream
+            self.poller.register(stream.fd, select.POLLIN)
+        self.has_children = True
+        self._until_over(call, time.monotonic() + timeout_s)
+        for fd in list(self.streams)[:-MAX_STREAMS]:
+            self._forget(fd)
+        self.call = None
+        return call
+
+    def kill_all(self) -> None:
+        """Ends every process but this one: groups and sessions are no hiding place in a pid namespace."""
+        self.has_children = True
+        while self.has_children:
+            with suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)
+            self._reap()
+            time.sleep(0.001)
+
+    def _until_over(self, call: Call, until: float) -> None:
+        ended = False
+        while not call.is_over():
+            now = time.monotonic()
+            if not ended and call.status is not None:
+                ended, until = True, now + LINGER_S
+            if ended and now >= until:
+                return  # streams stay open: a closed one would end a background server at its next line
+            if not ended and call.limit is None and self._exceeded(call, now >= until):
+                self.kill_all()
+            self._turn(1000 * max(0.0, min(WATCH_S, until - now)) + 1)
+
+    def _exceeded(self, call: Call, is_late: bool) -> bool:
+        if is_late:
+            call.limit = "time"
+        elif max(call.out.total, call.err.total) > FLOOD * self.output_bytes:
+            call.limit = "output"
+        elif too_many_files():
+            call.limit = "files"
+        elif self._too_much_memory():
+            call.limit = "memory"
+        return call.limit is not None
+
+    def _too_much_memory(self) -> bool:
+        return (
+            sum(map(private_bytes, others())) > self.memory_bytes
+            and sum(map(fair_bytes, others())) > self.memory_bytes
+        )
+
+    def _turn(self, timeout_ms: float | None) -> bool:
+        """Waits once and serves what came; True when the host has something to say."""
+        spoken = False
+        for fd, events in self.poller.poll(timeout_ms):
+            if fd == self.host:
+                if not events & select.POLLIN:
+                    raise LostError
+                spoken = True
+            elif fd == self.wake:
+                os.read(self.wake, 4096)
+                self._reap()
+            else:
+                self.streams[fd].drain()
+                if not self.streams[fd].open:
+                    self._forget(fd)
+        return spoken
+
+    def _forget(self, fd: int) -> None:
+        self.poller.unregister(fd)
+        self.streams.pop(fd).close()
+
+    def _reap(self) -> None:
+        self.has_children = True
+        try:
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if self.call is not None and pid == self.call.pid:
+                    self.call.status = status
+        except ChildProcessError:
+            self.has_children = False
+
+
+def too_many_files() -> bool:
+    """True when more inodes are used than a workspace may have: they cost the host memory."""
+    for place in ("/workspace", "/tmp", "/run", "/dev/shm"):
+        usage = os.statvfs(place)
+        if usage.f_files - usage.f_ffree > MAX_INODES:
+            return True
+    return False
+
+
+def others() -> list[str]:
+    """Process ids of all others."""
+    return [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+
+
+def private_bytes(pid: str) -> int:
+    """Resident memory that is no file's; what a fork shares with its parent counts for both."""
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            _, resident, shared, *_ = map(int, file.read().split())
+    except OSError:
+        return 0
+    return (resident - shared) * PAGE_BYTES
+
+
+def fair_bytes(pid: str) -> int:
+    """Resident memory with shared pages split among their holders; dear to ask for."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            return sum(1024 * int(line.split()[1]) for line in file if line.startswith("Pss:"))
+    except OSError:
+        return 0
