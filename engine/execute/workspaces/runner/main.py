@@ -15,6 +15,7 @@ import os
 import resource
 import signal
 import struct
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from .changes import Watch
@@ -121,7 +122,8 @@ class Runner:
         path = request["path"]
         try:
             target = inside(path)
-            os.makedirs(os.path.dirname(target), exist_ok=True)
+            with suppress(FileExistsError):
+                os.makedirs(os.path.dirname(target))
             store(target, body)
         except (OSError, ValueError) as error:
             return Result({"cwd": shown(ROOT), "error": explain(error, path)})
