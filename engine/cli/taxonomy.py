@@ -48,7 +48,7 @@ def diff(session: Session, a: str, b: str) -> None:
     from engine.taxonomy import diff_versions
 
     changes = diff_versions(session.project(), a, b)
-    lines = [f"{c.dimension} {c.kind} {c.entry_id} {c.detail}".rstrip() for c in changes]
+    lines = [f"{c.dimension} {c.kind} {c.id} {', '.join(c.fields)}".rstrip() for c in changes]
     session.answer([c.model_dump(mode="json") for c in changes], "\n".join(lines) or "no difference")
 
 

@@ -14,7 +14,7 @@ from engine.ports import ChatModel, Workspace
 from engine.prompts import prompt_hash, render_prompt
 from engine.schema.chat import ChatMessage, Role, ToolCallRequest
 from engine.schema.run import Limits
-from engine.schema.trajectory import Step, StopReason, Trajectory, Turn, Utterance
+from engine.schema.trajectory import Step, StopReason, ToolCall, Trajectory, Turn, Utterance
 
 PROMPTS = ("agent_system",)
 
@@ -82,7 +82,7 @@ class Agent:
 
     def _step(self, messages: list[ChatMessage], workspace: Workspace) -> Step:
         completion = self.model.complete(messages, tools=TOOLS, timeout_s=self.limits.model_timeout_s)
-        calls = []
+        calls: list[ToolCall] = []
         step = Step(content=completion.content, reasoning=completion.reasoning, usage=completion.usage)
         for request in _with_distinct_ids(completion.tool_calls):
             try:

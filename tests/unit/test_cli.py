@@ -1,0 +1,114 @@
+"""The command line's contract: one JSON value, one error line, the right exit code, and quick help."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.store import Project
+
+
+HEAVY = {"torch", "umap", "streamlit", "sentence_transformers", "duckdb", "polars", "openai", "scipy"}
+
+
+def call(*words: str, project: Project | None = None) -> subprocess.CompletedProcess[str]:
+    options = ["--project", str(project.root)] if project else []
+    command = [sys.executable, "-m", "engine", *options, *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def assert_one_line_error(done: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
+    assert done.returncode == code
+    assert done.stdout == ""
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    for part in parts:
+        assert part in line
+
+
+def test_help_loads_none_of_the_heavy_packages() -> None:
+    code = (
+        "import sys\nfrom engine.cli.main import _run\n_run(['--help'])\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "words", [["fly"], ["intents", "sample"], ["run", "start", "--count", "no"], ["--nope"]]
+)
+def test_wrong_words_are_one_line_and_exit_2(words: list[str], project: Project) -> None:
+    assert_one_line_error(call(*words, project=project), 2)
+
+
+def test_a_folder_that_is_no_project_is_named_with_the_mend(tmp_path: Path) -> None:
+    done = call("--project", str(tmp_path), "run", "list")
+    assert_one_line_error(done, 2, str(tmp_path), "ise-studio new")
+
+
+def test_an_unknown_run_and_trajectory_are_named(project: Project) -> None:
+    assert_one_line_error(call("run", "status", "run-none", project=project), 2, "run-none", "run list")
+    assert_one_line_error(call("trajectories", "show", "../../x", project=project), 2, "trajectories list")
+
+
+def test_a_broken_project_file_is_named_with_its_line(project: Project) -> None:
+    project.paths.settings.write_text("name = \n", encoding="utf-8")
+    assert_one_line_error(call("run", "list", project=project), 2, "project.toml", "line 1")
+
+
+def test_an_unknown_setting_is_named(project: Project) -> None:
+    project.paths.settings.write_text('name = "x"\ncolour = "red"\n', encoding="utf-8")
+    assert_one_line_error(call("run", "list", project=project), 2, "project.toml", "colour")
+
+
+def test_a_broken_taxonomy_is_named_with_file_and_line(project: Project) -> None:
+    tasks = project.paths.taxonomy / "tasks.yaml"
+    tasks.write_text(tasks.read_text(encoding="utf-8") + "- task_id: [broken\n", encoding="utf-8")
+    assert_one_line_error(call("intents", "sample", "--count", "3", project=project), 2, "tasks.yaml:")
+    done = call("taxonomy", "check", project=project)
+    assert done.returncode == 2
+    assert "tasks.yaml:" in done.stderr
+    assert not project.paths.intents.exists()
+
+
+def test_new_refuses_a_folder_that_holds_something(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep", encoding="utf-8")
+    assert_one_line_error(call("new", str(tmp_path)), 2, "not an empty folder")
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_port_in_use_is_named_with_the_mend(project: Project) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert_one_line_error(call("ui", "--port", port, project=project), 2, port, "--port")
+
+
+def test_json_may_stand_anywhere_and_is_the_only_thing_on_stdout(project: Project) -> None:
+    for words in (["--json", "taxonomy", "stats"], ["taxonomy", "stats", "--json"]):
+        done = call(*words, project=project)
+        assert json.loads(done.stdout)["n_domains"] == 10
+
+
+def test_missing_weights_are_said_with_the_command_that_fetches_them(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ISE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.delenv("ISE_WEIGHTS", raising=False)
+    assert call("intents", "sample", "--count", "3", project=project).returncode == 0
+    assert_one_line_error(call("intents", "embed", project=project), 1, "ise-studio weights")
+
+
+def test_a_read_only_project_is_named_and_nothing_is_left_half_written(project: Project) -> None:
+    """A file where the folder should be refuses writes even to root, as a read-only disk would."""
+    project.paths.intents.write_text("in the way", encoding="utf-8")
+    assert_one_line_error(call("intents", "sample", "--count", "3", project=project), 1, "intents")
+    assert project.paths.intents.read_text(encoding="utf-8") == "in the way"
