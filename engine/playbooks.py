@@ -63,6 +63,8 @@ def load_voice(folder: Path) -> Voice:
 def load_lexicons(folder: Path) -> dict[str, Lexicon]:
     """Story slots by industry; "default" stands in for an unknown one and under every known one.
 
+    An industry's own `threads` replace the default's.
+
     Raises:
         InputError: The file is not a mapping of industries with a "default".
     """
@@ -71,9 +73,12 @@ def load_lexicons(folder: Path) -> dict[str, Lexicon]:
     if not isinstance(raw, dict) or not isinstance(raw.get(DEFAULT_INDUSTRY), dict):
         raise InputError(f"{path}: wants a mapping of industries with an entry {DEFAULT_INDUSTRY!r}")
     default = raw[DEFAULT_INDUSTRY]
+    merged = {industry: {**default, **(slots or {})} for industry, slots in raw.items()}
     return {
-        industry: _validate(path, Lexicon, {"industry": industry, "slots": {**default, **(slots or {})}})
-        for industry, slots in raw.items()
+        industry: _validate(
+            path, Lexicon, {"industry": industry, "threads": slots.pop("threads", ()), "slots": slots}
+        )
+        for industry, slots in merged.items()
     }
 
 
@@ -120,6 +125,13 @@ def draw_slots(specs: Mapping[str, SlotSpec], rng: random.Random, known: Mapping
     return drawn
 
 
+def draw_story(lexicon: Lexicon, rng: random.Random) -> dict[str, str]:
+    """The story slots of one intent: each slot by itself, and one thread, whose values belong together."""
+    story = draw_slots(lexicon.slots, rng, {})
+    thread = rng.choice(lexicon.threads) if lexicon.threads else {}
+    return story | {name: fill(value, story) for name, value in thread.items()}
+
+
 def draw_details(
     persona: Persona,
     task_ids: Sequence[str],
@@ -129,7 +141,7 @@ def draw_details(
 ) -> dict[str, str]:
     """The story slots ("slot") and every playbook's slots ("task_id:slot") of one intent."""
     lexicon = lexicons.get(persona.industry, lexicons[DEFAULT_INDUSTRY])
-    story = draw_slots(lexicon.slots, rng, {})
+    story = draw_story(lexicon, rng)
     details = dict(story)
     for task_id in task_ids:
         if task_id in playbooks:

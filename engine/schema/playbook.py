@@ -83,6 +83,8 @@ class Lexicon(Record):
 
     industry: str
     slots: Mapping[str, SlotSpec]
+    threads: tuple[Mapping[str, str], ...] = ()
+    """Slots whose values belong together (a topic, its items and metric); one thread is drawn an intent."""
 
 
 class Manner(Record):
@@ -92,6 +94,10 @@ class Manner(Record):
     """First sentences of an intent; story slots."""
     closings: tuple[str, ...]
     """Last sentences of an intent; story slots."""
+    connectives: tuple[str, ...] = ()
+    """Words between one task's sentence and the next, such as "Then"; an empty string leaves it bare."""
+    last_connectives: tuple[str, ...] = ()
+    """The same before the last task's sentence."""
     greetings: tuple[str, ...]
     """Put before the first request; may be empty strings."""
     acknowledgements: tuple[str, ...]
