@@ -312,8 +312,12 @@ def test_nothing_outside_workspace_and_tmp_can_be_written(workspace: BubblewrapW
 
 def test_privileges_are_gone(workspace: BubblewrapWorkspace) -> None:
     said = workspace.exec("id -u; grep -E 'CapEff|CapBnd|NoNewPrivs' /proc/self/status").stdout.split()
-    assert said == b"1000 CapBnd: 0000000000000000".split() or said[0] == b"1000"
-    assert {int(word, 16) for word in said[2:5:2]} == {0}
+    assert said[0] == b"1000"
+    assert dict(zip(said[1::2], said[2::2], strict=True)) == {
+        b"CapEff:": b"0" * 16,
+        b"CapBnd:": b"0" * 16,
+        b"NoNewPrivs:": b"1",
+    }
     assert workspace.exec("mknod d c 1 3 || mount -t tmpfs t docs").exit_code != 0
 
 
@@ -468,7 +472,8 @@ def test_no_effect_names_a_path_of_the_host(workspace: BubblewrapWorkspace, tmp_
         base64.b16encode(e.stdout + e.stderr).decode() + e.model_dump_json(exclude={"stdout", "stderr"})
         for e in effects
     )
-    for path in (REPOSITORY, Path(sys.prefix), tmp_path.parent, Path(sys.executable).parent):
+    paths = {REPOSITORY, Path(sys.prefix), tmp_path.parent, Path(sys.executable).parent}
+    for path in (p for p in paths if not p.is_relative_to("/usr")):
         assert str(path) not in said
         assert base64.b16encode(str(path).encode()).decode() not in said
 
