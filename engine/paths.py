@@ -155,10 +155,10 @@ def data_dir() -> Path:
     return packaged if packaged.is_dir() else _repository_root() / "data"
 
 
-def streamlit_config() -> Path:
-    """The studio's Streamlit configuration: packaged if this is an installed wheel, else the repository's."""
-    packaged = data_dir() / "streamlit" / "config.toml"
-    return packaged if packaged.is_file() else _repository_root() / ".streamlit" / "config.toml"
+def streamlit_home() -> Path:
+    """The folder that holds the studio's `.streamlit`: packaged if this is a wheel, else the repository."""
+    packaged = data_dir()
+    return packaged if (packaged / ".streamlit").is_dir() else _repository_root()
 
 
 def prompts_dir() -> Path:

@@ -9,16 +9,13 @@ import subprocess
 import sys
 import threading
 import time
-import tomllib
 import urllib.error
 import urllib.request
 import webbrowser
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from engine.errors import InputError, StudioError
-from engine.paths import streamlit_config
+from engine.paths import streamlit_home
 from engine.store import Project
 
 HOST = "127.0.0.1"
@@ -43,10 +40,17 @@ def serve_studio(project: Project, port: int | None) -> int:
     if spec is None or not spec.submodule_search_locations:
         raise StudioError("the studio is not installed beside the engine: reinstall ise-studio")
     app = Path(next(iter(spec.submodule_search_locations))) / "app.py"
-    command = [sys.executable, "-m", "streamlit", "run", str(app), *streamlit_flags(chosen)]
+    command = [sys.executable, "-m", "streamlit", "run", str(app), *_flags(chosen)]
     environment = {**os.environ, "ISE_PROJECT": str(project.root.resolve())}
     sys.stderr.write(f"the studio is at http://{HOST}:{chosen} (Ctrl-C ends it; runs go on)\n")
-    server = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    # Streamlit reads .streamlit/config.toml of the folder that it is started in.
+    server = subprocess.Popen(
+        command,
+        env=environment,
+        cwd=streamlit_home(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
     if _has_screen():
         threading.Thread(target=_open_when_ready, args=(chosen,), daemon=True).start()
     try:
@@ -83,23 +87,14 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def streamlit_flags(port: int) -> list[str]:
-    """The packaged configuration as command-line flags, which no file elsewhere can override."""
-    config = tomllib.loads(streamlit_config().read_text(encoding="utf-8"))
-    flags = [f"--{key}={_flag_value(value)}" for key, value in _flatten(config)]
-    return [*flags, f"--server.port={port}"]
-
-
-def _flatten(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in config.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _flag_value(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _flags(port: int) -> list[str]:
+    """What no configuration file elsewhere may change; the rest stands in the packaged config.toml."""
+    return [
+        f"--server.port={port}",
+        f"--server.address={HOST}",
+        "--server.headless=true",
+        "--browser.gatherUsageStats=false",
+    ]
 
 
 def _has_screen() -> bool:
