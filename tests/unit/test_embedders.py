@@ -11,9 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import StudioError
+from engine.errors import InputError, StudioError
 from engine.ports import Embedder
-from engine.providers.embedders import HashingEmbedder, SentenceTransformerEmbedder, embedder_name
+from engine.providers.embedders import (
+    HashingEmbedder,
+    SentenceTransformerEmbedder,
+    cpu_computes_bf16,
+    embedder_name,
+)
 from engine.providers.weights import cached_weights, find_weights
 from engine.schema.project import EmbedderSettings
 
@@ -105,10 +110,15 @@ def test_mpnet_knows_a_paraphrase(mpnet: Embedder) -> None:
 
 
 @pytest.mark.weights
-def test_bf16_stays_near_fp32(mpnet: SentenceTransformerEmbedder) -> None:
+def test_bf16_stays_near_fp32_or_is_refused_where_it_would_be_slow(mpnet: Embedder) -> None:
     folder = find_weights()
     assert folder is not None
-    near = SentenceTransformerEmbedder(folder, precision="bf16").encode(TEXTS)
+    embedder = SentenceTransformerEmbedder(folder, precision="bf16")
+    if not cpu_computes_bf16():
+        with pytest.raises(InputError, match='precision = "fp32"'):
+            embedder.encode(TEXTS)
+        return
+    near = embedder.encode(TEXTS)
     assert near.dtype == np.float32
     assert (near * mpnet.encode(TEXTS)).sum(axis=1).min() > 0.999
 

@@ -1,0 +1,63 @@
+"""Vectors of a project's intents: the missing ones made and kept, all of them read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from engine.errors import InputError
+from engine.ports import Embedder, Progress
+from engine.schema.intent import Intent
+from engine.store.project import Project
+from engine.store.vectors import append_vectors, read_vectors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_SAVE_EVERY = 128
+"""Texts between two writes: what a killed process loses at most (about half a minute on two cores)."""
+
+
+def embed_missing(
+    project: Project, embedder: Embedder, intents: Sequence[Intent], progress: Progress | None = None
+) -> int:
+    """Makes and keeps the vectors that `intents` lack; how many were made.
+
+    They are saved as they come, so that a killed process goes on where it was. `progress` counts the
+    missing texts only; it is not called when none is missing.
+
+    Raises:
+        StudioError: The weights are missing or broken, or the vectors cannot be written.
+        InputError: A file of vectors is damaged.
+    """
+    texts = list(dict.fromkeys(intent.utterance for intent in intents))
+    missing = [texts[i] for i in read_vectors(project, embedder.name, texts).missing]
+    missing.sort(key=len, reverse=True)
+    for start in range(0, len(missing), _SAVE_EVERY):
+        chunk = missing[start : start + _SAVE_EVERY]
+        append_vectors(
+            project, embedder.name, chunk, embedder.encode(chunk, _shifted(progress, start, len(missing)))
+        )
+    return len(missing)
+
+
+def _shifted(progress: Progress | None, start: int, total: int) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda done, _chunk: progress(start + done, total)
+
+
+def vectors_of(project: Project, model: str, intents: Sequence[Intent]) -> NDArray[np.float32]:
+    """The kept unit vectors of `intents`, float32, shape (len(intents), dimension), in their order.
+
+    Raises:
+        InputError: Some have none yet, or a file of vectors is damaged.
+    """
+    vectors = read_vectors(project, model, [intent.utterance for intent in intents])
+    if vectors.missing:
+        raise InputError(
+            f"{len(vectors.missing)} of {len(intents)} intents have no {model} vector: "
+            "embed first with 'ise-studio intents embed'"
+        )
+    return vectors.array
