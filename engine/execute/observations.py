@@ -47,42 +47,38 @@ def _closing(effect: Effect, timeout_s: float) -> str:
 
 def read_text(effect: Effect, offset: int, limit: int | None) -> str | None:
     """Lines of a file from line `offset` on, with a note where there are more; None beyond its end."""
-    lines = decoded(effect.stdout).splitlines(keepends=True)
+    lines = _lines(decoded(effect.stdout))
     if offset > max(1, len(lines)):
         return None
     wanted = lines[offset - 1 :][: min(limit or MAX_LINES, MAX_LINES)]
-    shown = _within(wanted, MAX_BYTES) or [line[:MAX_BYTES] for line in wanted[:1]]
-    text = "".join(shown)
+    shown = _within(wanted, MAX_BYTES) or [_first_bytes(line, MAX_BYTES) for line in wanted[:1]]
     after = offset + len(shown)
     notes = []
     if len(lines) >= after:
         notes.append(f"{len(lines) - after + 1} more lines in the file, go on with offset={after}")
-    if shown and len(shown[-1]) < len(wanted[len(shown) - 1]):
-        notes.append(f"line {after - 1} is cut at {MAX_BYTES} bytes")
+    if shown != wanted[: len(shown)]:
+        notes.append(f"line {offset} is cut at {MAX_BYTES} bytes")
     if missing := effect.stdout_total_bytes - len(effect.stdout):
         notes.append(f"the last {missing} bytes of the file are out of reach of read")
-    return text if not notes else f"{text.removesuffix(chr(10))}\n\n[{'; '.join(notes)}]"
+    text = "".join(shown)
+    return f"{text.removesuffix(chr(10))}\n\n[{'; '.join(notes)}]" if notes else text
 
 
-def cut_middle(text: str, n_lost_bytes: int) -> str:
+def cut_middle(text: str, n_lost_bytes: int = 0) -> str:
     """`text` if it is short, else its beginning and end with a line that says how much is left out.
 
     Args:
         text: What was kept of a stream.
-        n_lost_bytes: How much more there was after it.
+        n_lost_bytes: How much more there was after it; then only its beginning is shown.
     """
-    lines = text.splitlines(keepends=True)
+    lines = _lines(text)
     if len(lines) <= MAX_LINES and _size(text) <= MAX_BYTES and not n_lost_bytes:
         return text
-    head = _within(lines[: MAX_LINES // 2], MAX_BYTES // 2) or [text[: MAX_BYTES // 2] + "\n"]
-    rest = lines[len(head) :]
-    tail = _within(rest[: -MAX_LINES // 2 - 1 : -1], MAX_BYTES // 2)[::-1]
-    n_out = _size(text) - _size("".join(head)) - _size("".join(tail)) + n_lost_bytes
-    if n_lost_bytes:
-        tail, n_out = [], n_out + _size("".join(tail))
-    if n_out <= 0:
-        return text
-    return f"{''.join(head)}[... {n_out} bytes left out ...]\n{''.join(tail)}"
+    head = "".join(_within(lines[: MAX_LINES // 2], MAX_BYTES // 2)) or _first_bytes(text, MAX_BYTES // 2)
+    rest = _lines(text[len(head) :])[-MAX_LINES // 2 :] if not n_lost_bytes else []
+    tail = "".join(_within(rest[::-1], MAX_BYTES // 2)[::-1])
+    n_out = _size(text) - _size(head) - _size(tail) + n_lost_bytes
+    return f"{head.removesuffix(chr(10))}\n[... {n_out} bytes left out ...]\n{tail}" if n_out else text
 
 
 def error_text(tool: str, error: str) -> str:
@@ -95,9 +91,18 @@ def decoded(data: bytes) -> str:
     return data.decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
+def _lines(text: str) -> list[str]:
+    *whole, last = text.split("\n")
+    return [line + "\n" for line in whole] + ([last] if last else [])
+
+
 def _within(lines: list[str], max_bytes: int) -> list[str]:
     sizes = accumulate(_size(line) for line in lines)
     return lines[: sum(1 for _ in takewhile(lambda size: size <= max_bytes, sizes))]
+
+
+def _first_bytes(text: str, max_bytes: int) -> str:
+    return text.encode("utf-8")[:max_bytes].decode("utf-8", "ignore")
 
 
 def _size(text: str) -> int:

@@ -128,10 +128,11 @@ def test_the_probe_sees_each_hole(
     here = readable_bwrap.path.parent
     monkeypatch.chdir(here)
     script = f"""
+        HERE={here}
         n=$#
         while [ $n -gt 0 ]; do
             word=$1; shift; n=$((n - 1))
-            if [ "$word" = {word} ]; then set -- "$@" {instead.replace("$HERE", str(here))}; else set -- "$@" "$word"; fi
+            if [ "$word" = {word} ]; then set -- "$@" {instead}; else set -- "$@" "$word"; fi
         done
         exec {readable_bwrap.path} "$@"
     """
