@@ -321,6 +321,35 @@ def test_privileges_are_gone(workspace: BubblewrapWorkspace) -> None:
     assert workspace.exec("mknod d c 1 3 || mount -t tmpfs t docs").exit_code != 0
 
 
+def test_dangerous_system_calls_are_refused_and_common_ones_work(workspace: BubblewrapWorkspace) -> None:
+    code = """
+import ctypes, fcntl, multiprocessing, os, socket, subprocess, threading
+libc = ctypes.CDLL(None, use_errno=True)
+calls = {"ptrace": (0, 0, 0, 0), "unshare": (0x20000000,), "shmget": (0, 4096, 0o1600)}
+for name, arguments in calls.items():
+    print(name, getattr(libc, name)(*arguments), ctypes.get_errno())
+try:
+    fcntl.ioctl(os.openpty()[1], 0x5412, b"x")
+except OSError as error:
+    print("TIOCSTI", error.errno)
+threads = [threading.Thread(target=print, args=("thread",))]
+threads[0].start(), threads[0].join()
+print(subprocess.run(["echo", "child"], capture_output=True).stdout, socket.socketpair()[0].family.name)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(pool.map(abs, [-1, -2]))
+"""
+    workspace.write("calls.py", code.encode())
+    assert workspace.exec("python3 calls.py").stdout.decode().splitlines() == [
+        "ptrace -1 1",
+        "unshare -1 1",
+        "shmget -1 1",
+        "TIOCSTI 1",
+        "thread",
+        "b'child\\n' AF_UNIX",
+        "[1, 2]",
+    ]
+
+
 def test_file_changes_are_told_with_diffs(workspace: BubblewrapWorkspace) -> None:
     effect = workspace.exec(
         "echo one >new.txt; echo more >>docs/readme.txt; rm run.sh; mkdir empty; chmod 700 docs"

@@ -110,7 +110,7 @@ def readable_bwrap() -> Iterator[BwrapBinary]:
     ("word", "instead", "check"),
     [
         ("--unshare-net", "", "network_unreachable"),
-        ("--disable-userns", "", "no_further_namespaces"),
+        ("--seccomp", "--sync-fd", "system_calls_filtered"),
         ("--remount-ro", "--ro-bind $HERE $HERE --remount-ro", "host_marker_invisible"),
         ("--remount-ro", "--chdir", "usr_not_writable"),
         ("--unshare-ipc", "", "namespaces_of_its_own"),

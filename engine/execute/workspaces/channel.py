@@ -50,6 +50,11 @@ class Reply(Record):
     changes: tuple[FileChange, ...] = ()
     n_changes: int = Field(default=0, ge=0)
 
+    def outcome(self) -> dict[str, Any]:
+        """What goes into an effect as it is."""
+        names = ("cwd", "exit_code", "signal", "timed_out", "limit", "error", "changes", "n_changes")
+        return {name: getattr(self, name) for name in names}
+
 
 class Answer(NamedTuple):
     """A checked reply with its two streams."""

@@ -17,6 +17,16 @@ OUTSIDE = "198.51.100.1"
 """A documentation address: nobody's, so that a sandbox that leaks disturbs nobody."""
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 TIMEOUT_S = 20.0
+_CALLS = """
+import ctypes, os, socket
+print("refused" if ctypes.CDLL(None).unshare(0x10000000) else "allowed")
+for call in (lambda: socket.socket(40, socket.SOCK_STREAM), lambda: os.memfd_create("x")):
+    try:
+        call()
+        print("allowed")
+    except OSError:
+        print("refused")
+"""
 
 
 def probe(workspace: Workspace, limits: SandboxLimits) -> tuple[ProbeCheck, ...]:
@@ -34,7 +44,7 @@ def probe(workspace: Workspace, limits: SandboxLimits) -> tuple[ProbeCheck, ...]
         _namespaces_of_its_own(run),
         _processes_of_host_invisible(run),
         _no_capabilities(run),
-        _no_further_namespaces(run),
+        _system_calls_filtered(run),
         _limits_hold(run, limits),
     )
 
@@ -143,11 +153,14 @@ def _no_capabilities(run: Run) -> ProbeCheck:
     return ProbeCheck(name="no_capabilities", proven=proven, detail=detail)
 
 
-def _no_further_namespaces(run: Run) -> ProbeCheck:
-    code = "import ctypes; print(ctypes.CDLL(None).unshare(0x10000000))"
-    said = run(f"python3 -I -S -c '{code}'")
+def _system_calls_filtered(run: Run) -> ProbeCheck:
+    said = run(f"grep ^Seccomp: /proc/self/status; python3 -I -S -c '{_CALLS}'")
     return ProbeCheck(
-        name="no_further_namespaces", proven=said == "-1", detail=f"unshare gave {one_line(said, 80)}"
+        name="system_calls_filtered",
+        proven=said.split() == ["Seccomp:", "2", *["refused"] * 3],
+        detail="a filter is on; a namespace, a vsock socket and a memfd were refused"
+        if said.count("refused") == 3
+        else one_line(said, 160),
     )
 
 
