@@ -74,7 +74,7 @@ class ScriptedUser:
             slots["failed_command"] = _short_name(failed)
             slots["exit_code"] = str(failed.exit_code if failed.exit_code is not None else 1)
             phrases = manner.failures if evidence.calls[-1].failed else manner.recovered
-        elif touched := (*evidence.created, *evidence.modified):
+        elif touched := [p for p in (*evidence.created, *evidence.modified) if not _is_hidden(p)]:
             slots["created"] = rng.choice(touched)
             phrases = manner.acknowledgements
         else:
@@ -189,6 +189,11 @@ def _observations_by_turn(messages: Sequence[ChatMessage]) -> list[list[str]]:
 def _evidence_in(content: str) -> Evidence | None:
     found = _EVIDENCE.search(content)
     return Evidence.model_validate_json(found[1]) if found else None
+
+
+def _is_hidden(path: str) -> bool:
+    """True below a dot folder, such as git's own files, of which no user would speak."""
+    return any(part.startswith(".") for part in path.split("/"))
 
 
 def _short_name(call: EvidenceCall) -> str:
