@@ -20,6 +20,7 @@ from engine.schema.trajectory import Evidence, EvidenceCall
 
 _EVIDENCE = re.compile(r"<evidence>\n(.*)\n</evidence>", re.DOTALL)
 _FAILED = re.compile(r"\(Command (?:exited with code|timed out|was ended)|\"status\": \"error\"")
+_PLAIN_WORD = re.compile(r"[\w./=+:@-]+")
 _USAGE = Usage(n_calls=1, cost_usd=0.0)
 
 
@@ -197,9 +198,15 @@ def _is_hidden(path: str) -> bool:
 
 
 def _short_name(call: EvidenceCall) -> str:
-    """What a person would call the command: its first line's first words."""
-    words = call.summary.split(" && ")[-1].split()
-    return " ".join(words[:4]) if words else call.tool
+    """What a person would call the command: its plain words up to the first quote, redirection or pipe."""
+    words = []
+    for word in call.summary.split(" && ")[-1].split()[:4]:
+        if not _PLAIN_WORD.fullmatch(word):
+            break
+        words.append(word)
+    while len(words) > 1 and words[-1].startswith("-"):
+        words.pop()
+    return " ".join(words) or call.tool
 
 
 def _reply(*, completed: bool, query: str, reason: str, is_success: bool) -> Completion:
