@@ -12,7 +12,7 @@ from engine.runs import RunRequest, list_runs, resume_run, start_run, wait_for
 from engine.schema.base import Record
 from engine.schema.run import RunState, RunStatus
 from engine.store import Project
-from engine.store.intents import read_decisions, read_intents
+from engine.store.intents import list_batches, read_decisions, read_intents
 from engine.store.runs import finished_ids, list_run_ids
 
 Say = Callable[[str], None]
@@ -41,7 +41,7 @@ def run_demo(root: Path, n_intents: int, n_trajectories: int, seed: int, say: Sa
     say(f"3/6 {n_intents} intents")
     missing = n_intents - len(read_intents(project))
     if missing > 0:
-        pipeline.generate_intents(project, missing, seed=seed)
+        pipeline.generate_intents(project, missing, seed=seed + len(list_batches(project)))
     say("4/6 embeddings, duplicates, diversity")
     pipeline.embed_intents(project, _every(say, "    embedded", 60))
     pipeline.dedup_intents(project)

@@ -2,57 +2,93 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from engine import build
+from engine.catalog import refresh
 from engine.errors import InputError
 from engine.intents.dedup import find_duplicates
+from engine.intents.diversity import Diversity, measure_diversity, vendi_score
 from engine.intents.embed import embed_missing, vectors_of
 from engine.intents.map import MapResult, build_map
 from engine.intents.realize import realize_scripted
 from engine.intents.realize_model import realize_with_model
 from engine.intents.sample import sample_cells
 from engine.ports import Progress
+from engine.query.run import select_ids
 from engine.schema.base import utc_now
-from engine.schema.intent import DedupDecision, Intent
+from engine.schema.intent import Cell, DedupDecision, Intent
+from engine.schema.taxonomy import Taxonomy
 from engine.store import Project
-from engine.store.intents import read_intents, read_kept_intents, write_batch, write_decisions
-from engine.taxonomy import current_taxonomy
+from engine.store.intents import (
+    list_batches,
+    read_intents,
+    read_kept_intents,
+    write_batch,
+    write_decisions,
+)
+from engine.taxonomy import keep_taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What became of the cells that were drawn."""
+
+    intents: list[Intent]
+    failures: tuple[str, ...] = ()
+    """Why some cells could not be realised, one line each."""
 
 
 def generate_intents(
     project: Project,
     count: int,
     *,
-    seed: int,
+    seed: int | None = None,
     realizer: str = build.SCRIPTED,
     where: str | None = None,
     progress: Progress | None = None,
-) -> list[Intent]:
+) -> Generated:
     """Draws cells, realises them and writes them as one new batch.
 
     Args:
         project: Where the batch goes.
         count: Number of cells.
-        seed: The same seed over the same taxonomy gives the same intents.
+        seed: The same seed over the same taxonomy gives the same intents; None takes the project's seed
+            for its first batch and the next one for each batch after it.
         realizer: "scripted" or "openai:MODEL".
-        where: Condition that narrows the cells; see `engine.intents.sample`.
+        where: Condition that narrows the cells; see `engine.intents.where`.
         progress: Called as intents are realised.
 
     Raises:
         InputError: Wrong condition or provider, or these intents are in the project already.
         StudioError: The model could realise none of them.
     """
-    taxonomy = current_taxonomy(project)
-    cells = sample_cells(taxonomy, count, seed, where)
+    chosen = project.settings.seed + len(list_batches(project)) if seed is None else seed
+    taxonomy = keep_taxonomy(project)
+    cells = sample_cells(taxonomy, count, chosen, where)
+    generated = _realize(project, taxonomy, cells, chosen, realizer, progress)
+    write_batch(project, generated.intents)
+    return generated
+
+
+def _realize(
+    project: Project,
+    taxonomy: Taxonomy,
+    cells: list[Cell],
+    seed: int,
+    realizer: str,
+    progress: Progress | None,
+) -> Generated:
     if realizer == build.SCRIPTED:
         library = build.script_library()
+        now = utc_now()
         intents = realize_scripted(
-            cells, taxonomy, library.playbooks, library.lexicons, library.voice, seed, utc_now()
+            cells, taxonomy, library.playbooks, library.lexicons, library.voice, seed, now
         )
-    else:
-        model = build.chat_model(realizer, project.settings.endpoint, seed)
-        intents = list(realize_with_model(cells, taxonomy, model, seed, progress).intents)
-    write_batch(project, intents)
-    return intents
+        return Generated(intents)
+    model = build.chat_model(realizer, project.settings.endpoint, seed)
+    result = realize_with_model(cells, taxonomy, model, seed, progress)
+    return Generated(list(result.intents), tuple(f.reason for f in result.failures))
 
 
 def embed_intents(project: Project, progress: Progress | None = None) -> int:
@@ -96,3 +132,39 @@ def map_intents(project: Project) -> MapResult:
     """
     intents = read_kept_intents(project)
     return build_map(project, project.settings.embedder.model, intents, project.settings.seed)
+
+
+def pool_vendi(project: Project) -> float:
+    """The Vendi Score (q = 1) of the kept intents.
+
+    Raises:
+        InputError: Some intents are not embedded.
+    """
+    intents = read_kept_intents(project)
+    return vendi_score(vectors_of(project, project.settings.embedder.model, intents))
+
+
+def measure_pool(
+    project: Project, *, q: float = 1.0, by: str | None = None, where: str | None = None
+) -> Diversity:
+    """Every measure of the kept intents, or of those among them that fit a condition.
+
+    Args:
+        project: Its intents must be embedded.
+        q: Order of the Vendi Score, 0.1 to infinity.
+        by: "domain", "task", "persona" or "complexity"; None for no groups.
+        where: The user's SQL condition over the intents table.
+
+    Raises:
+        InputError: Some intents are not embedded, or none fits.
+        QueryError: The condition is wrong.
+    """
+    intents = read_kept_intents(project)
+    if where:
+        wanted = set(select_ids(refresh(project), where, table="intents"))
+        intents = [i for i in intents if i.intent_id in wanted]
+    if not intents:
+        raise InputError("no intent fits: widen the condition, or make some with 'ise-studio intents sample'")
+    model = project.settings.embedder.model
+    vectors = vectors_of(project, model, intents)
+    return measure_diversity(intents, vectors, model, q=q, by=by, seed=project.settings.seed)

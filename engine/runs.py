@@ -124,7 +124,7 @@ def choose_intents(project: Project, request: RunRequest, seed: int, *, scripted
 
 def _matching(project: Project, where: str) -> set[str]:
     from engine.catalog import refresh
-    from engine.query import select_ids
+    from engine.query.run import select_ids
 
     return set(select_ids(refresh(project), where, table="intents"))
 

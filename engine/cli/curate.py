@@ -21,14 +21,13 @@ def trajectories() -> None:
 @pass_session
 def list_(session: Session, where: str | None, limit: int) -> None:
     """Trajectories that fit, newest first."""
-    from engine.catalog import Catalog
-    from engine.query import select_ids
+    from engine.catalog import Catalog, TrajectoryFilter
+    from engine.query.run import select_ids
 
-    project = session.project()
-    with Catalog.open(project) as catalog:
+    with Catalog.open(session.project()) as catalog:
         _report(catalog.problems)
-        ids = select_ids(catalog.tables, where) if where else None
-        rows = catalog.list_trajectories(ids, limit)
+        ids = tuple(select_ids(catalog.files, where)) if where else None
+        rows = catalog.page(TrajectoryFilter(ids=ids), limit=limit)
     columns = ("trajectory_id", "stop_reason", "n_turns", "n_tool_calls", "n_failed_calls", "n_recoveries")
     text = table(columns, [[r[c] for c in columns] for r in rows]) if rows else "no trajectory fits"
     session.answer(rows, text)
@@ -65,11 +64,11 @@ def show(session: Session, trajectory_id: str) -> None:
 def query(session: Session, sql: str, max_rows: int, timeout_s: float) -> None:
     """Ask the project's tables: one SELECT, read-only, bounded in time and memory."""
     from engine.catalog import Catalog
-    from engine.query import run_query
+    from engine.query.run import run_query
 
     with Catalog.open(session.project()) as catalog:
         _report(catalog.problems)
-        result = run_query(catalog.tables, sql, max_rows=max_rows, timeout_s=timeout_s)
+        result = run_query(catalog.files, sql, max_rows=max_rows, timeout_s=timeout_s)
     value = {"columns": result.columns, "rows": result.rows, "truncated": result.truncated}
     text = table(result.columns, result.rows)
     session.answer(value, text + (f"\n(first {len(result.rows)} rows)" if result.truncated else ""))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.base import Session, pass_session, progress_on_stderr, table
+from engine.cli.base import Session, pass_session, progress_on_stderr, say, table
 
 if TYPE_CHECKING:
     from engine.intents.diversity import Diversity
@@ -19,7 +19,12 @@ def intents() -> None:
 
 @intents.command()
 @click.option("--count", type=click.IntRange(1, 1_000_000), required=True)
-@click.option("--seed", type=int, default=None, help="Default: the project's.")
+@click.option(
+    "--seed",
+    type=int,
+    default=None,
+    help="Default: the project's, and the next one for each batch after the first.",
+)
 @click.option("--realizer", default="scripted", show_default=True, help="scripted or openai:MODEL.")
 @click.option(
     "--where", default=None, help="Narrows the cells, e.g. 'domain=file-io and complexity=complex'."
@@ -31,16 +36,17 @@ def sample(session: Session, count: int, seed: int | None, realizer: str, where:
 
     project = session.project()
     made = generate_intents(
-        project,
-        count,
-        seed=project.settings.seed if seed is None else seed,
-        realizer=realizer,
-        where=where,
-        progress=progress_on_stderr("realised"),
+        project, count, seed=seed, realizer=realizer, where=where, progress=progress_on_stderr("realised")
     )
+    for reason in made.failures:
+        say(f"warning: a cell was not realised: {reason}")
     session.answer(
-        {"n_intents": len(made), "intent_ids": [i.intent_id for i in made]},
-        f"{len(made)} intents made: next, 'ise-studio intents embed'",
+        {
+            "n_intents": len(made.intents),
+            "n_failed": len(made.failures),
+            "intent_ids": [i.intent_id for i in made.intents],
+        },
+        f"{len(made.intents)} intents made: next, 'ise-studio intents embed'",
     )
 
 
@@ -92,9 +98,9 @@ def diversity(session: Session, q: float, by: str | None, where: str | None) -> 
     """The Vendi Score of the kept intents, its scaling curve and what each group adds."""
     from dataclasses import asdict
 
-    from engine.pipeline import measure_diversity
+    from engine.pipeline import measure_pool
 
-    measured = measure_diversity(session.project(), q=q, by=by, where=where)
+    measured = measure_pool(session.project(), q=q, by=by, where=where)
     session.answer(asdict(measured), _diversity_text(measured))
 
 

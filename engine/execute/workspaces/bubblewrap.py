@@ -42,6 +42,7 @@ ENVIRONMENT = {
     "USER": "user",
     "LANG": "C.UTF-8",
     "TERM": "dumb",
+    "PYTHONDONTWRITEBYTECODE": "1",
     "GIT_AUTHOR_NAME": "user",
     "GIT_AUTHOR_EMAIL": "user@ws",
     "GIT_COMMITTER_NAME": "user",
