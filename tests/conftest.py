@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.store import Project
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from streamlit.testing.v1 import AppTest
+
+    from tests.app.opened import Open
+    from tests.e2e.harness import Watched
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 EXPECTED_SKIPS = ("samples are not beside this checkout",)
@@ -31,6 +40,57 @@ def _no_project_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own settings must not reach the tests."""
     for name in ("ISE_PROJECT", "OPENAI_API_KEY", "ISE_BWRAP"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def open_view(monkeypatch: pytest.MonkeyPatch) -> Open:
+    """A function that opens a view over a project and runs it."""
+    from tests.app.opened import open_app
+
+    def opened(root: Path, view: str = "overview", **parameters: str) -> AppTest:
+        monkeypatch.setenv("ISE_PROJECT", str(root))
+        return open_app(view, parameters)
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def sample_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample project, for tests that only read it."""
+    from tests.app.sample_project import make_sample
+
+    root = tmp_path_factory.mktemp("sample") / "depot"
+    make_sample(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One headless Chromium for all browser tests."""
+    from tests.e2e.harness import CHROMIUM, launched
+
+    if not CHROMIUM:
+        pytest.skip("needs a Chromium: install the package 'chromium' or set ISE_CHROMIUM")
+    with launched() as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="session")
+def sample_address(sample_root: Path) -> Iterator[str]:
+    """A studio that serves the sample project."""
+    from tests.e2e.harness import served
+
+    with served(sample_root) as address:
+        yield address
+
+
+@pytest.fixture
+def studio(browser: Browser, sample_address: str) -> Iterator[Watched]:
+    """A fresh page over the sample project, whose network log must be clean afterwards."""
+    from tests.e2e.harness import watched
+
+    with watched(browser, sample_address) as page:
+        yield page
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -35,7 +35,11 @@ def test_no_tracked_text_names_a_home_folder_of_some_machine(repository: Path) -
 
 
 def test_the_data_folder_holds_data_only(repository: Path) -> None:
-    code = [p for p in tracked_files(repository) if p.suffix == ".py" and "data" in p.relative_to(repository).parts[:1]]
+    code = [
+        p
+        for p in tracked_files(repository)
+        if p.suffix == ".py" and "data" in p.relative_to(repository).parts[:1]
+    ]
     assert code == []
 
 
