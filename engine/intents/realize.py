@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from datetime import datetime
 
 from engine.errors import InputError
+from engine.intents.gate import problem_with
 from engine.intents.story import Story, tell
 from engine.playbooks import draw_details, register_of
 from engine.schema.intent import Cell, Intent, Realization
@@ -22,6 +24,9 @@ from engine.schema.taxonomy import Persona, Task, Taxonomy
 
 MAX_DRAWS = 50
 """Draws after which an utterance that keeps repeating another one is given up."""
+
+MAX_GATED_DRAWS = 10
+"""Draws for which an utterance must also pass the quality gate."""
 
 
 def realize_scripted(
@@ -54,23 +59,29 @@ def realize_scripted(
     seen: set[str] = set()
     intents = []
     for cell in cells:
-        persona = persona_of(cell, taxonomy)
-        register = register_of(persona, voice)
-        for rng in _generators(cell, seed):
-            details = draw_details(persona, cell.task_ids, playbooks, lexicons, rng)
-            story = Story(persona, details, voice.registers[register], tasks_of(cell, taxonomy), playbooks)
-            utterance = tell(story, rng)
-            if utterance not in seen:
-                break
-        else:
-            raise InputError(
-                f"no new utterance found for {cell.persona_id} with {', '.join(cell.task_ids)}: "
-                "add phrases to data/playbooks, or ask for fewer intents"
-            )
+        persona, tasks = persona_of(cell, taxonomy), tasks_of(cell, taxonomy)
+        story = Story(persona, {}, voice.registers[register_of(persona, voice)], tasks, playbooks)
+        utterance, details = _first_new(cell, story, lexicons, seen, seed)
         seen.add(utterance)
         realization = Realization(provider="scripted", model="playbooks", seed=seed)
         intents.append(make_intent(cell, taxonomy, utterance, realization, now, details))
     return intents
+
+
+def _first_new(
+    cell: Cell, frame: Story, lexicons: Mapping[str, Lexicon], seen: Set[str], seed: int
+) -> tuple[str, Mapping[str, str]]:
+    """The first draw that is new and passes the gate; after some draws, any new one."""
+    for attempt in range(MAX_DRAWS):
+        rng = _generator(cell, seed, attempt)
+        details = draw_details(frame.persona, cell.task_ids, frame.playbooks, lexicons, rng)
+        utterance = tell(replace(frame, details=details), rng)
+        if utterance not in seen and (attempt >= MAX_GATED_DRAWS or not problem_with(utterance)):
+            return utterance, details
+    raise InputError(
+        f"no new utterance found for {cell.persona_id} with {', '.join(cell.task_ids)}: "
+        "add phrases to data/playbooks, or ask for fewer intents"
+    )
 
 
 def make_intent(
@@ -127,7 +138,6 @@ def tasks_of(cell: Cell, taxonomy: Taxonomy) -> tuple[Task, ...]:
     return tuple(taxonomy.task_by_id[task_id] for task_id in cell.task_ids)
 
 
-def _generators(cell: Cell, seed: int) -> Iterator[random.Random]:
-    key = cell.model_dump_json()
-    for attempt in range(MAX_DRAWS):
-        yield random.Random(hashlib.sha256(f"{seed}|{attempt}|{key}".encode()).digest())
+def _generator(cell: Cell, seed: int, attempt: int) -> random.Random:
+    key = f"{seed}|{attempt}|{cell.model_dump_json()}"
+    return random.Random(hashlib.sha256(key.encode()).digest())

@@ -95,7 +95,8 @@ def test_weights_are_respected() -> None:
         t.model_copy(update={"weight": {"csv-to-json": 5.0, "rename-batch": 0.0}.get(t.task_id, 1.0)})
         for t in STARTER.tasks
     )
-    taxonomy = STARTER.model_copy(update={"personas": personas, "tasks": tasks})
+    fields = {name: getattr(STARTER, name) for name in Taxonomy.model_fields}
+    taxonomy = Taxonomy(**fields | {"personas": personas, "tasks": tasks})
     cells = sample_cells(taxonomy, 5000, 3)
     drawn = Counter(c.persona_id for c in cells)
     done = Counter(t for c in cells for t in c.task_ids)

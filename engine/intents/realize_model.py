@@ -1,0 +1,221 @@
+"""Realises cells with a chat model: several requests at a time, a quality gate, three tries a cell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Any
+
+from engine.errors import ModelError, StudioError, one_line
+from engine.intents.gate import problem_with
+from engine.intents.realize import make_intent, persona_of, tasks_of
+from engine.ports import ChatModel, Progress
+from engine.prompts import prompt_hash, render_prompt
+from engine.schema.base import utc_now
+from engine.schema.chat import ChatMessage, Role, Usage
+from engine.schema.intent import Cell, Intent, Realization
+from engine.schema.taxonomy import Persona, Taxonomy
+
+MAX_TRIES = 3
+"""Answers that are asked of the model for one cell."""
+
+MAX_DEAD_REQUESTS = 5
+"""Failed requests, none having succeeded, after which the endpoint is taken to be out of order."""
+
+UTTERANCE_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"utterance": {"type": "string"}},
+    "required": ["utterance"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RealizeFailure:
+    """A cell that could not be realised, and why."""
+
+    cell: Cell
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RealizeResult:
+    """What became of the cells, both parts in the order of the cells."""
+
+    intents: tuple[Intent, ...]
+    failures: tuple[RealizeFailure, ...]
+    usage: Usage
+
+
+def realize_with_model(
+    cells: Sequence[Cell],
+    taxonomy: Taxonomy,
+    model: ChatModel,
+    seed: int,
+    progress: Progress | None = None,
+    *,
+    n_threads: int = 8,
+    timeout_s: float = 120.0,
+    now: datetime | None = None,
+) -> RealizeResult:
+    """One intent for each cell that the model can realise; the others are reported, not raised.
+
+    Args:
+        cells: What to realise.
+        taxonomy: Where the cells' personas and tasks come from.
+        model: Any chat model; called from several threads.
+        seed: Noted in the records; the model itself carries its sampling seed.
+        progress: Called with (cells done, cells in all).
+        n_threads: Requests at a time.
+        timeout_s: Wall time of one request.
+        now: Instant at which the intents are made; None takes the present.
+
+    Raises:
+        InputError: A cell names a persona or task that the taxonomy does not have.
+        StudioError: The model could realise none of the cells; the first reason is in the message.
+    """
+    writer = _Writer(taxonomy, model, timeout_s)
+    prompts = [writer.prompt(cell) for cell in cells]
+    results: dict[int, str | RealizeFailure] = {}
+    with ThreadPoolExecutor(max_workers=max(1, n_threads)) as pool:
+        futures = {pool.submit(writer.write, cell, prompts[i]): i for i, cell in enumerate(cells)}
+        for position, result in _in_order_of_arrival(futures):
+            results[position] = result
+            if progress:
+                progress(len(results), len(cells))
+    failures = tuple(r for i in range(len(cells)) if isinstance(r := results[i], RealizeFailure))
+    if cells and len(failures) == len(cells):
+        raise StudioError(f"no intent could be realised: {failures[0].reason}")
+    realization = Realization(
+        provider=model.info.provider, model=model.info.model, seed=seed, prompt_hash=_prompt_hash()
+    )
+    made_at = now or utc_now()
+    intents = tuple(
+        make_intent(cell, taxonomy, text, realization, made_at)
+        for i, cell in enumerate(cells)
+        if isinstance(text := results[i], str)
+    )
+    return RealizeResult(intents, failures, writer.usage)
+
+
+def _in_order_of_arrival(
+    futures: Mapping[Future[str | RealizeFailure], int],
+) -> Iterator[tuple[int, str | RealizeFailure]]:
+    """Results as they come; on an interruption, what has not begun is called off."""
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _prompt_hash() -> str:
+    return "+".join(prompt_hash(name) for name in ("realize_system", "realize_user", "realize_retry"))
+
+
+class _Writer:
+    """Asks one model for utterances, from several threads."""
+
+    def __init__(self, taxonomy: Taxonomy, model: ChatModel, timeout_s: float) -> None:
+        self._taxonomy = taxonomy
+        self._model = model
+        self._timeout_s = timeout_s
+        self._lock = Lock()
+        self._seen: set[str] = set()
+        self._n_answers = 0
+        self._n_dead = 0
+        self.usage = Usage()
+
+    def prompt(self, cell: Cell) -> str:
+        """What the model is told about a cell."""
+        taxonomy = self._taxonomy
+        level = next((c for c in taxonomy.complexities if c.level is cell.complexity), None)
+        domains = [taxonomy.domain_by_id[d] for d in cell.domain_ids if d in taxonomy.domain_by_id]
+        return render_prompt(
+            "realize_user",
+            persona=_persona_text(persona_of(cell, taxonomy)),
+            domains="\n".join(f"- {d.domain_id}: {d.description}" for d in domains),
+            tasks="\n".join(f"- {t.name}: {t.description}" for t in tasks_of(cell, taxonomy)),
+            complexity=f"{cell.complexity.value}: {level.description if level else ''}",
+        )
+
+    def write(self, cell: Cell, prompt: str) -> str | RealizeFailure:
+        """The utterance of a cell, or why there is none."""
+        messages = [
+            ChatMessage(role=Role.SYSTEM, content=render_prompt("realize_system")),
+            ChatMessage(role=Role.USER, content=prompt),
+        ]
+        problem = ""
+        for _ in range(MAX_TRIES):
+            if self._is_dead():
+                return RealizeFailure(cell, "not asked: the endpoint had failed too often")
+            try:
+                content = self._ask(messages)
+            except ModelError as error:
+                return RealizeFailure(cell, one_line(error))
+            utterance, problem = _read(content)
+            if not (problem := problem or self._keep(utterance)):
+                return utterance
+            messages += [
+                ChatMessage(role=Role.ASSISTANT, content=content),
+                ChatMessage(role=Role.USER, content=render_prompt("realize_retry", problem=problem)),
+            ]
+        return RealizeFailure(cell, one_line(f"after {MAX_TRIES} tries: {problem}"))
+
+    def _ask(self, messages: Sequence[ChatMessage]) -> str:
+        try:
+            answer = self._model.complete(
+                messages, response_schema=UTTERANCE_SCHEMA, timeout_s=self._timeout_s
+            )
+        except ModelError:
+            with self._lock:
+                self._n_dead += 1
+            raise
+        with self._lock:
+            self._n_answers += 1
+            self.usage += answer.usage
+        return answer.content
+
+    def _is_dead(self) -> bool:
+        with self._lock:
+            return not self._n_answers and self._n_dead >= MAX_DEAD_REQUESTS
+
+    def _keep(self, utterance: str) -> str:
+        """What is wrong with an utterance; one without fault is noted, so that none comes twice."""
+        if problem := problem_with(utterance):
+            return problem
+        with self._lock:
+            if utterance in self._seen:
+                return "it repeats the message of another person"
+            self._seen.add(utterance)
+        return ""
+
+
+def _persona_text(persona: Persona) -> str:
+    return "\n".join(
+        (
+            f"- Name: {persona.name}",
+            f"- Role: {persona.role} ({persona.experience_level.value}), {persona.industry}",
+            f"- Expertise: {', '.join(persona.expertise)}",
+            f"- Way of writing: {persona.communication_style}",
+            f"- Work: {persona.work_context}",
+        )
+    )
+
+
+def _read(content: str) -> tuple[str, str]:
+    """The utterance in a model's answer, and what is wrong with the answer's form."""
+    start, end = content.find("{"), content.rfind("}")
+    try:
+        value = json.loads(content[start : end + 1]) if 0 <= start < end else None
+    except (json.JSONDecodeError, RecursionError):
+        value = None
+    utterance = value.get("utterance") if isinstance(value, dict) else None
+    if not isinstance(utterance, str):
+        return "", 'the answer is not the JSON object {"utterance": "..."}'
+    return " ".join(utterance.split()), ""
