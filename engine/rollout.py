@@ -45,7 +45,7 @@ def play(
         workspace: Live and isolated; the caller closes it.
         limits: Where the rollout is cut off.
         record: Called after every turn and at the end.
-        should_stop: Asked before every turn.
+        should_stop: Asked before every turn; what it raises leaves the rollout unfinished.
 
     Raises:
         StudioError: Only from `record`: the disk refused the record.

@@ -55,7 +55,7 @@ def read_config(run: RunPaths) -> RunConfig:
 
 
 def read_status(run: RunPaths) -> RunStatus:
-    """Where the run stands; a run whose worker was killed reads as interrupted, whatever its file says."""
+    """Where the run stands; a run whose worker is gone reads as interrupted, whatever its file says."""
     status = read_record(run.status, RunStatus)
     if status.state not in (RunState.STARTING, RunState.RUNNING) or is_locked(run.lock):
         return status
@@ -65,7 +65,8 @@ def read_status(run: RunPaths) -> RunStatus:
         update={
             "state": RunState.INTERRUPTED,
             "playing": {},
-            "message": f"the worker was killed: 'ise-studio run resume {status.run_id}' goes on",
+            "message": "the worker was killed, or could not write its end: "
+            f"'ise-studio run resume {status.run_id}' goes on",
         }
     )
 
