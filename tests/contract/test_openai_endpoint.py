@@ -165,7 +165,8 @@ def well_behaved(request: dict[str, Any], _: int) -> Reply:
         ("exec", '{"command": "cat a.txt"}'),
     ]
     if n_observed < len(calls):
-        return tool_call(*calls[n_observed], call_id=f"call_{n_observed}")
+        name, arguments = calls[n_observed]
+        return tool_call(name, arguments, call_id=f"call_{n_observed}")
     return completion({"content": "42 stands in a.txt.", "reasoning_content": "checked"})
 
 

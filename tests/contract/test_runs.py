@@ -168,7 +168,8 @@ def descendants(pid: int) -> set[int]:
         except (OSError, IndexError):
             continue
         parents[int(folder.name)] = int(fields[1])
-    found, fresh = set(), {pid}
+    found: set[int] = set()
+    fresh = {pid}
     while fresh := {c for c, p in parents.items() if p in fresh} - found:
         found |= fresh
     return found

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from engine.schema.chat import Role
 from engine.schema.sandbox import ChangeKind
-from engine.schema.trajectory import Evidence, Step, Turn, Utterance
+from engine.schema.trajectory import Evidence, Step, ToolCall, Turn, Utterance
 from engine.simulate.view import evidence_of, user_view
 from tests.builders import make_call, make_change, make_intent, make_trajectory
 
 
-def turn(*calls: object, answer: str = "Done.", reasoning: str = "") -> Turn:
-    step = Step(content="thinking aloud", reasoning=reasoning, tool_calls=calls)  # type: ignore[arg-type]
+def turn(*calls: ToolCall, answer: str = "Done.", reasoning: str = "") -> Turn:
+    step = Step(content="thinking aloud", reasoning=reasoning, tool_calls=calls)
     return Turn(index=0, utterance=Utterance(text="Please start."), steps=(step,), answer=answer)
 
 
