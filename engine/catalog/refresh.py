@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.catalog.columns import TRAJECTORY_TABLES
 from engine.catalog.manifest import Manifest, Segment, Whole, intact, read_manifest
-from engine.catalog.segments import Built, Source, build_segment, chunks, merge_segments
+from engine.catalog.segments import Built, Source, build_segment, chunks, is_full, merge_segments
 from engine.catalog.wholes import (
     Rows,
     intents_source,
@@ -21,10 +21,8 @@ from engine.ports import Progress
 from engine.query.files import TableFiles
 from engine.store.project import Project
 from engine.store.runs import list_run_ids
-from engine.store.tables import TableFolder, scan_stamps
+from engine.store.tables import Stamp, TableFolder, scan_stamps
 
-SEGMENT_SIZE = 2000
-"""Trajectories in a full segment, which is never merged again."""
 MAX_SMALL_SEGMENTS = 8
 """More segments than this that are not full are merged into one."""
 GRACE_S = 600.0
@@ -137,7 +135,7 @@ def _carried_out(project: Project, folder: TableFolder, plan: _Plan, progress: P
 
 def _build(folder: TableFolder, missing: list[Source], built: Built, progress: Progress | None) -> None:
     done = 0
-    for chunk in chunks(missing, SEGMENT_SIZE):
+    for chunk in chunks(missing):
         build_segment(folder, chunk, built)
         done += len(chunk)
         if progress:
@@ -147,14 +145,21 @@ def _build(folder: TableFolder, missing: list[Source], built: Built, progress: P
 
 
 def _merge(folder: TableFolder, sources: dict[str, Source], built: Built) -> None:
-    """Makes one segment of the small ones; from their records, where a part turns out to be broken."""
-    small = {name: s for name, s in built.segments.items() if len(s.members) < SEGMENT_SIZE}
+    """Makes one segment of small ones; from their records, where a part turns out to be broken."""
+    small = {name: s for name, s in built.segments.items() if not is_full(s.members.values())}
     if len(small) <= MAX_SMALL_SEGMENTS:
         return
-    if not merge_segments(folder, small, built):
-        members = [sources[key] for segment in small.values() for key in segment.members]
+    merged: dict[str, Segment] = {}
+    stamps: list[Stamp] = []
+    for name, segment in sorted(small.items(), key=lambda item: len(item[1].members)):
+        if is_full(stamps):
+            break
+        merged[name] = segment
+        stamps.extend(segment.members.values())
+    if not merge_segments(folder, merged, built):
+        members = [sources[key] for segment in merged.values() for key in segment.members]
         _build(folder, members, built, None)
-    for name in small:
+    for name in merged:
         del built.segments[name]
 
 

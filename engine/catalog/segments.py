@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 ROWS_PER_GROUP = 8192
 """Small row groups: one trajectory is found by reading few rows, and filters skip the other groups."""
+SEGMENT_SIZE = 2000
+"""Trajectories in a full segment."""
+SEGMENT_BYTES = 128 * 2**20
+"""Or so many bytes of records: a segment is built in memory."""
 _ROWS_IN_MEMORY = 20_000
 """Rows are turned into columns at this many, which take a tenth of the memory."""
 _STDERR_TAIL_BYTES = 8192
@@ -171,8 +175,20 @@ def new_name() -> str:
     return secrets.token_hex(6)
 
 
-def chunks(sources: list[Source], size: int) -> Iterator[list[Source]]:
-    """The sources in the order of their trajectory ids, `size` at a time."""
-    ordered = sorted(sources, key=lambda source: source.trajectory_id)
-    for start in range(0, len(ordered), size):
-        yield ordered[start : start + size]
+def chunks(sources: list[Source]) -> Iterator[list[Source]]:
+    """The sources in the order of their trajectory ids, as many at a time as make a full segment."""
+    chunk: list[Source] = []
+    size_bytes = 0
+    for source in sorted(sources, key=lambda source: source.trajectory_id):
+        chunk.append(source)
+        size_bytes += source.stamp.size_bytes
+        if len(chunk) >= SEGMENT_SIZE or size_bytes >= SEGMENT_BYTES:
+            yield chunk
+            chunk, size_bytes = [], 0
+    if chunk:
+        yield chunk
+
+
+def is_full(stamps: Collection[Stamp]) -> bool:
+    """True where a segment of records with these stamps is not merged any more."""
+    return len(stamps) >= SEGMENT_SIZE or sum(s.size_bytes for s in stamps) >= SEGMENT_BYTES

@@ -1,0 +1,1 @@
+"""The formats that trajectories leave in."""
