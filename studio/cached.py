@@ -1,0 +1,126 @@
+"""What the pages read again and again, kept in memory until the files it came from change.
+
+`st.cache_resource` hands out the one object without copying it: fit for frozen records and for arrays that
+nobody writes to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import streamlit as st
+
+from engine.errors import InputError
+from engine.schema.intent import Intent
+from engine.store.intents import read_kept_intents
+from engine.store.project import Project
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from engine.intents.diversity import Diversity
+
+Stamp = tuple[tuple[str, int, int], ...]
+"""Names, times of change (ns) and sizes of files: what a cached value is good for."""
+
+_BY_ROOT: dict[str | type[Any], Callable[[Any], Any]] = {Project: lambda project: str(project.root.resolve())}
+
+
+class Vendi(NamedTuple):
+    """The Vendi Score of the kept intents."""
+
+    n: int
+    vendi: float
+    model: str
+
+
+def stamp(folder: Path, pattern: str = "*") -> Stamp:
+    """The stamp of a folder's files, subfolders left out; empty where there is no folder."""
+    files = sorted(folder.glob(pattern)) if folder.is_dir() else []
+    return tuple((path.name, s.st_mtime_ns, s.st_size) for path in files if (s := path.stat()))
+
+
+def _intents_stamp(project: Project) -> Stamp:
+    return stamp(project.paths.intents, "*.jsonl")
+
+
+def _vectors_stamp(project: Project) -> Stamp:
+    return _intents_stamp(project) + stamp(project.paths.embeddings(project.settings.embedder.model))
+
+
+def n_files(folder: Path) -> int:
+    """How many JSON files a folder holds."""
+    return sum(1 for _ in folder.glob("*.json")) if folder.is_dir() else 0
+
+
+def is_mapped(project: Project) -> bool:
+    """True when the map of the project's embedder has been drawn."""
+    return project.paths.map(project.settings.embedder.model).is_file()
+
+
+def kept_intents(project: Project) -> list[Intent]:
+    """The intents that dedup kept; not to be written to."""
+    return _kept_intents(project, _intents_stamp(project))
+
+
+@st.cache_resource(show_spinner="Reading the intents", max_entries=2, hash_funcs=_BY_ROOT)
+def _kept_intents(project: Project, at: Stamp) -> list[Intent]:
+    return read_kept_intents(project)
+
+
+def vendi(project: Project) -> Vendi | None:
+    """The Vendi Score of the kept intents (order 1); None until they are embedded."""
+    model = project.settings.embedder.model
+    if not kept_intents(project) or not project.paths.embeddings(model).is_dir():
+        return None
+    return _vendi(project, model, _vectors_stamp(project))
+
+
+@st.cache_data(show_spinner="Measuring the Vendi Score", max_entries=4, hash_funcs=_BY_ROOT)
+def _vendi(project: Project, model: str, at: Stamp) -> Vendi | None:
+    from engine.intents.diversity import vendi_score
+    from engine.intents.embed import vectors_of
+
+    intents = kept_intents(project)
+    try:
+        vectors = vectors_of(project, model, intents)
+    except InputError:
+        return None
+    return Vendi(len(intents), vendi_score(vectors), model)
+
+
+def vectors(project: Project) -> NDArray[np.float32]:
+    """The unit vectors of the kept intents, in their order; not to be written to.
+
+    Raises:
+        InputError: Some are not embedded yet.
+    """
+    return _vectors(project, project.settings.embedder.model, _vectors_stamp(project))
+
+
+@st.cache_resource(show_spinner="Reading the vectors", max_entries=1, hash_funcs=_BY_ROOT)
+def _vectors(project: Project, model: str, at: Stamp) -> NDArray[np.float32]:
+    from engine.intents.embed import vectors_of
+
+    return vectors_of(project, model, kept_intents(project))
+
+
+def diversity(project: Project, q: float, by: str | None) -> Diversity:
+    """Everything that is measured about the kept intents.
+
+    Raises:
+        InputError: Some are not embedded yet.
+    """
+    return _diversity(project, project.settings.embedder.model, _vectors_stamp(project), q, by)
+
+
+@st.cache_data(show_spinner="Measuring diversity", max_entries=16, hash_funcs=_BY_ROOT)
+def _diversity(project: Project, model: str, at: Stamp, q: float, by: str | None) -> Diversity:
+    from engine.intents.diversity import measure_diversity
+
+    return measure_diversity(
+        kept_intents(project), vectors(project), model, q=q, by=by, seed=project.settings.seed
+    )

@@ -1,0 +1,187 @@
+"""Long work for the screen, in a process of its own: `python -m studio.jobs REQUEST`.
+
+Sampling with a model, embedding and the map take minutes and heavy libraries. They never run in the server:
+a job prints what it does as JSON lines into a log, and the page reads the log's last lines.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from engine.errors import InputError, StudioError, one_line
+from engine.ports import Progress
+from engine.schema.base import Record
+from engine.store.project import Project
+
+_MARK = "@@ "
+"""Begins the lines of the log that are reports; libraries write others."""
+
+
+class Step(Record):
+    """One thing to do: "sample", "embed", "dedup" or "map"; the other fields are for "sample" and "dedup"."""
+
+    name: str
+    count: int = 0
+    seed: int | None = None
+    """None takes the next one."""
+    realizer: str = "scripted"
+    where: str | None = None
+    threshold: float | None = None
+
+
+class Request(Record):
+    """What a job is asked to do, in order."""
+
+    project: Path
+    steps: tuple[Step, ...] = Field(min_length=1)
+
+
+class Report(Record):
+    """How far a job is: the step that it is at, and how it ended."""
+
+    step: str = ""
+    done: int = 0
+    total: int = 0
+    ended: bool = False
+    error: str = ""
+    notes: tuple[str, ...] = ()
+    """What each finished step came to."""
+
+
+@dataclass(slots=True)
+class Job:
+    """A job of this server: its request, its process, its log."""
+
+    request: Request
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def report(self) -> Report:
+        """How far it is; ended in any case when its process is gone."""
+        gone = self.process.poll() is not None
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        said = [line.removeprefix(_MARK) for line in lines if line.startswith(_MARK)]
+        report = Report.model_validate_json(said[-1]) if said else Report()
+        if gone and not report.ended:
+            last = one_line(lines[-1] if lines and not lines[-1].startswith(_MARK) else "stopped", 300)
+            return report.model_copy(update={"ended": True, "error": f"the job ended half-way: {last}"})
+        return report
+
+    def stop(self) -> None:
+        """Ends the process; what it wrote so far is whole."""
+        self.process.terminate()
+
+
+def start_job(project: Project, steps: Sequence[Step]) -> Job:
+    """Starts a job in a process of its own."""
+    request = Request(project=project.root.resolve(), steps=tuple(steps))
+    with tempfile.NamedTemporaryFile(prefix="ise-job-", suffix=".log", delete=False) as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "studio.jobs", request.model_dump_json()],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    return Job(request, process, Path(log.name))
+
+
+class _Reporter:
+    """Prints a report a line."""
+
+    def __init__(self) -> None:
+        self._report = Report()
+
+    def begin(self, step: str) -> None:
+        """A step begins."""
+        self._say(step=step, done=0, total=0)
+
+    def progress(self, done: int, total: int) -> None:
+        """A step goes on."""
+        if total and (
+            done >= total or done * 100 // total != self._report.done * 100 // max(self._report.total, 1)
+        ):
+            self._say(done=done, total=total)
+
+    def note(self, text: str) -> None:
+        """A step is through."""
+        self._say(notes=(*self._report.notes, text))
+
+    def end(self, error: str = "") -> None:
+        """The job is through."""
+        self._say(ended=True, error=error)
+
+    def _say(self, **changes: object) -> None:
+        self._report = self._report.model_copy(update=changes)
+        sys.stdout.write(f"\n{_MARK}{self._report.model_dump_json()}\n")
+        sys.stdout.flush()
+
+
+def _sample(project: Project, step: Step, progress: Progress) -> str:
+    from engine.pipeline import generate_intents
+
+    made = generate_intents(
+        project, step.count, seed=step.seed, realizer=step.realizer, where=step.where, progress=progress
+    )
+    lost = (
+        f", {len(made.failures):,} cells were not realised, first: {made.failures[0]}"
+        if made.failures
+        else ""
+    )
+    return f"{len(made.intents):,} intents made{lost}"
+
+
+def _embed(project: Project, _: Step, progress: Progress) -> str:
+    from engine.pipeline import embed_intents
+
+    return f"{embed_intents(project, progress):,} intents embedded"
+
+
+def _dedup(project: Project, step: Step, _: Progress) -> str:
+    from engine.pipeline import dedup_intents
+
+    return f"{len(dedup_intents(project, step.threshold)):,} repeats dropped"
+
+
+def _map(project: Project, _: Step, __: Progress) -> str:
+    from engine.pipeline import map_intents
+
+    return f"{len(map_intents(project).coordinates):,} intents on the map"
+
+
+STEPS: dict[str, Callable[[Project, Step, Progress], str]] = {
+    "sample": _sample,
+    "embed": _embed,
+    "dedup": _dedup,
+    "map": _map,
+}
+"""What a step's name stands for."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Does what the request says; 1 where a step failed."""
+    reporter = _Reporter()
+    try:
+        request = Request.model_validate_json(arguments[0])
+        project = Project.open(request.project)
+        for step in request.steps:
+            if step.name not in STEPS:
+                raise InputError(f"no step {step.name!r}: use one of {', '.join(STEPS)}")
+            reporter.begin(step.name)
+            reporter.note(STEPS[step.name](project, step, reporter.progress))
+    except StudioError as error:
+        reporter.end(one_line(error, 600))
+        return 1
+    reporter.end()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,71 @@
+"""Intents: make them, see how diverse they are and where the holes are."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.catalog import Catalog
+from engine.store.project import Project
+from studio import cached, state
+from studio.widgets import errors
+from studio.widgets.coverage_panel import coverage_panel
+from studio.widgets.diversity_panel import diversity_panel
+from studio.widgets.empty import empty_state
+from studio.widgets.frame import page_head
+from studio.widgets.intent_table import intent_table
+from studio.widgets.job_panel import job_panel
+from studio.widgets.make_intents import follow_up_button, make_form
+
+_TABS = ["Map", "Diversity", "Coverage", "Table"]
+
+
+def view() -> None:
+    """The page."""
+    page_head("Intents", "What users want: cells of the taxonomy, each realised as one utterance.")
+    project = state.project()
+    kept = cached.kept_intents(project)
+    with st.expander("Make intents", expanded=not kept):
+        place = st.container()
+    busy = job_panel(project)
+    with place:
+        make_form(project, busy=busy)
+    if not kept:
+        if not busy:
+            empty_state(
+                "No intents yet", "Make a few hundred: the scripted realiser needs no model and no network."
+            )
+        return
+    _tabs(project, busy=busy)
+
+
+def _tabs(project: Project, *, busy: bool) -> None:
+    """Only the open tab is worked out: two of them cost seconds on a large pool."""
+    tabs = st.tabs(_TABS, key="tab", on_change="rerun", bind="query-params")
+    for tab, draw in zip(tabs, (_map, _diversity, _coverage, _table), strict=True):
+        if tab.open:
+            with tab, errors.shown():
+                draw(project, busy=busy)
+
+
+def _map(project: Project, *, busy: bool) -> None:
+    follow_up_button(project, busy=busy)
+
+
+def _diversity(project: Project, *, busy: bool) -> None:
+    if cached.vendi(project) is None:
+        empty_state("Not measured yet", "The Vendi Score is over embeddings: embed the intents first.")
+        follow_up_button(project, busy=busy)
+        return
+    diversity_panel(project)
+
+
+def _coverage(project: Project, *, busy: bool) -> None:
+    coverage_panel(project)
+
+
+def _table(project: Project, *, busy: bool) -> None:
+    with Catalog.open(project) as catalog:
+        intent_table(catalog)
+
+
+view()

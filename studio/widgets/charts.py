@@ -1,0 +1,105 @@
+"""Pictures with Plotly: plain figures whose colours and fonts come from Streamlit's theme."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+CONFIG: dict[str, Any] = {"displaylogo": False, "displayModeBar": False}
+"""Plotly's own buttons away; nothing of it talks to the outside."""
+
+FIRST, SECOND, QUIET = "#3f90da", "#e76300", "#94a4a2"
+"""Of Petroff's palette, which also stands in the theme: ours, the other, the background."""
+
+
+def bars(
+    values: Mapping[str, float], *, key: str, title: str, colors: Mapping[str, str] | None = None
+) -> None:
+    """Horizontal bars, first on top. Labels are our own words or names that are shown as plain text."""
+    import plotly.graph_objects as go
+
+    names = list(values)
+    figure = go.Figure(
+        go.Bar(
+            x=list(values.values()),
+            y=[plain_label(n) for n in names],
+            orientation="h",
+            marker_color=[(colors or {}).get(n, FIRST) for n in names],
+            text=[f"{v:,.0f}" for v in values.values()],
+            textposition="auto",
+            hoverinfo="skip",
+        )
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(visible=False)
+    figure.update_layout(bargap=0.35)
+    show(figure, key=key, title=title, height=16 + 42 * max(len(names), 1))
+
+
+def lines(
+    series: Sequence[tuple[str, Sequence[float], Sequence[float], str]],
+    *,
+    key: str,
+    title: str,
+    x: str,
+    y: str,
+    height: int = 320,
+) -> None:
+    """Curves with markers over a logarithmic x axis. A series is its name, x, y and colour."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=list(xs), y=list(ys), name=name, mode="lines+markers", line={"color": color, "width": 2}
+            )
+            for name, xs, ys, color in series
+        ]
+    )
+    figure.update_xaxes(type="log", title=x)
+    figure.update_yaxes(title=y, rangemode="tozero")
+    figure.update_layout(legend={"orientation": "h", "y": 1.12, "x": 0})
+    show(figure, key=key, title=title, height=height)
+
+
+def heat(names: Sequence[str], counts: Mapping[tuple[str, str], int], *, key: str, title: str) -> None:
+    """A symmetric matrix of counts in logarithmic colour; a pair counts in whichever order it stands."""
+    import math
+
+    import plotly.graph_objects as go
+
+    def number(a: str, b: str) -> int:
+        return counts.get((a, b)) or counts.get((b, a)) or 0
+
+    grid = [[number(a, b) for b in names] for a in names]
+    labels = [plain_label(n) for n in names]
+    figure = go.Figure(
+        go.Heatmap(
+            x=labels,
+            y=labels,
+            z=[[math.log10(n) if n else None for n in row] for row in grid],
+            text=[[f"{n:,}" if n else "" for n in row] for row in grid],
+            texttemplate="%{text}",
+            showscale=False,
+            hoverinfo="skip",
+            xgap=1,
+            ygap=1,
+        )
+    )
+    figure.update_xaxes(tickangle=-40, showgrid=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    show(figure, key=key, title=title, height=120 + 30 * len(names))
+
+
+def show(figure: Any, *, key: str, title: str, height: int) -> None:  # noqa: ANN401 (plotly is untyped)
+    """Draws a figure under its title, as wide as its place."""
+    st.markdown(f"**{title}**")
+    figure.update_layout(height=height, margin={"l": 0, "r": 8, "t": 8, "b": 0})
+    st.plotly_chart(figure, key=key, config=CONFIG, alt=title)
+
+
+def plain_label(text: str) -> str:
+    """A label without Plotly's pseudo-HTML: its `<` would be read as a tag."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")[:60]

@@ -1,0 +1,84 @@
+"""The ledger panel: what the workspace really did for one tool call."""
+
+from __future__ import annotations
+
+import shlex
+
+import streamlit as st
+
+from engine.paths import RunPaths
+from engine.schema.sandbox import BlobRef, FileChange, LedgerEntry
+from engine.schema.trajectory import ToolCall
+from engine.store.runs import read_blob
+from studio.widgets import content, errors
+from studio.widgets.plain import duration, moment, plural, size
+
+
+def ending(call: ToolCall) -> str:
+    """How a call ended, in a word or two: "exit 1", "timed out", "signal 9", "error", "done"."""
+    entry = call.ledger
+    if entry.timed_out:
+        return "timed out"
+    if entry.signal is not None:
+        return f"signal {entry.signal}"
+    if entry.exit_code is not None:
+        return f"exit {entry.exit_code}"
+    return "error" if call.failed else "done"
+
+
+def ending_badge(call: ToolCall) -> None:
+    """The ending as a badge: red for a failed call, green for another."""
+    st.badge(ending(call), color="red" if call.failed else "green")
+
+
+def ledger_card(run: RunPaths, call: ToolCall, number: int, *, chosen: bool) -> None:
+    """One call's account: command, folder, ending, duration, streams, file changes."""
+    entry = call.ledger
+    mark = f"{'chosen' if chosen else 'plain'}-{'failed' if call.failed else 'done'}"
+    with st.container(border=True, key=f"call-{mark}-{number}", gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.badge(f"{number}", color="primary" if chosen else "gray")
+            content.strong(call.name, f"tool-{number}")
+            ending_badge(call)
+            st.space("stretch")
+            st.caption(duration(entry.duration_ms), width="content")
+        content.block(command_line(entry), language="bash" if entry.action == "exec" else None)
+        content.quiet(f"in {entry.cwd} · {moment(entry.started_at)}", f"cwd-{number}")
+        _problems(call)
+        _stream(run, "stdout", entry.stdout, f"{number}-out")
+        _stream(run, "stderr", entry.stderr, f"{number}-err")
+        if entry.changes:
+            _changes(entry.changes, number)
+
+
+def command_line(entry: LedgerEntry) -> str:
+    """What was executed, as one would type it: the script of a `bash -c`, else argv, else action and path."""
+    argv = entry.argv
+    if len(argv) >= 3 and argv[0].rsplit("/", 1)[-1] in {"bash", "sh"} and argv[1] in {"-c", "-lc"}:
+        return argv[2]
+    if argv:
+        return shlex.join(argv)
+    return f"{entry.action} {entry.path or ''}".strip()
+
+
+def _problems(call: ToolCall) -> None:
+    for text in dict.fromkeys(t for t in (call.error, call.ledger.error) if t):
+        content.block(text)
+    if call.ledger.limit and not call.ledger.timed_out:
+        content.block(f"ended by the limit: {call.ledger.limit}")
+
+
+def _stream(run: RunPaths, label: str, ref: BlobRef | None, key: str) -> None:
+    if ref is None:
+        return
+    with errors.shown():
+        content.stream(label, read_blob(run, ref), ref.total_bytes, key)
+
+
+def _changes(changes: tuple[FileChange, ...], number: int) -> None:
+    st.caption(plural(len(changes), "file changed", "files changed"))
+    for position, change in enumerate(changes):
+        known = "" if change.size_bytes is None else f"  {size(change.size_bytes)}"
+        content.quiet(f"{change.kind.value}  {change.path}{known}", f"change-{number}-{position}")
+        if change.diff:
+            content.block(change.diff, language="diff")

@@ -1,0 +1,52 @@
+"""Making intents: how many, from which cells, written by whom; and what follows on it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.store.project import Project
+from studio.jobs import Step
+from studio.widgets.job_panel import begin
+
+_FOLLOW_UP = (Step(name="embed"), Step(name="dedup"), Step(name="map"))
+_EXAMPLE = "domain=file-io and not complexity=simple"
+
+
+def make_form(project: Project, *, busy: bool) -> None:
+    """Asks for new intents and starts the job that makes them."""
+    with st.form("make", border=False):
+        columns = st.columns([1, 1, 3, 2])
+        number = columns[0].number_input("How many", 1, 100_000, 200, step=50)
+        seed = columns[1].number_input(
+            "Seed", 0, 2**31 - 1, None, placeholder="next", help="The same seed draws the same cells."
+        )
+        where = columns[2].text_input(
+            "Only cells with (optional)",
+            placeholder=f"e.g. {_EXAMPLE}",
+            help="Fields: persona, role, industry, level, domain, task, complexity, n_domains, n_tasks; "
+            "with =, !=, in (…), and, or, not.",
+        )
+        realizer = columns[3].selectbox(
+            "Realiser",
+            ["scripted"],
+            accept_new_options=True,
+            help="scripted needs no model; or type openai:MODEL and press Enter.",
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            asked = st.form_submit_button("Make intents", type="primary", disabled=busy)
+            follow = st.checkbox("then embed, dedup and map", value=True)
+    if asked:
+        step = Step(
+            name="sample",
+            count=int(number),
+            seed=None if seed is None else int(seed),
+            where=where.strip() or None,
+            realizer=str(realizer or "scripted"),
+        )
+        begin(project, [step, *(_FOLLOW_UP if follow else ())])
+
+
+def follow_up_button(project: Project, *, busy: bool) -> None:
+    """Embeds, deduplicates and maps what is there."""
+    if st.button("Embed, dedup and map", disabled=busy):
+        begin(project, _FOLLOW_UP)

@@ -1,0 +1,65 @@
+"""The replay in a browser: hostile content stays text, the keyboard steers, the address is a link."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.app.sample_project import MAIN
+from tests.e2e.harness import Watched
+
+pytestmark = pytest.mark.browser
+
+
+def test_hostile_content_is_shown_as_text_and_asks_nothing_of_the_network(studio: Watched) -> None:
+    page = studio.open(f"replay?trajectory={MAIN}&turn=3")
+    for opener in page.get_by_test_id("stExpander").all():
+        opener.locator("summary").click()
+    studio.settle()
+    assert page.get_by_text("![p](https://evil.example/md.png)", exact=False).count() >= 5
+    main = page.get_by_test_id("stMain")
+    assert main.locator("img").count() == 0
+    assert main.locator("iframe").count() == 0
+    assert main.locator('a[href*="evil.example"]').count() == 0
+    assert "⟨U+202E⟩" in main.inner_text()
+
+
+def test_the_keyboard_steps_through_turns_and_failures_and_the_address_follows(studio: Watched) -> None:
+    page = studio.open(f"replay?trajectory={MAIN}")
+    expect(page.get_by_text("Turn 1 of 4")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("Turn 2 of 4")).to_be_visible()
+    expect(page).to_have_url(re.compile("turn=2"))
+    page.keyboard.press("f")
+    expect(page.get_by_text("Next failed call (1 of 3)")).to_be_visible()
+    expect(page).to_have_url(re.compile("call=call_3"))
+    page.keyboard.press("f")
+    expect(page.get_by_text("Turn 3 of 4")).to_be_visible()
+    expect(page).to_have_url(re.compile("call=call_5"))
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_text("Turn 2 of 4")).to_be_visible()
+
+
+def test_a_link_to_a_turn_opens_that_turn_with_its_ledger(studio: Watched) -> None:
+    page = studio.open(f"replay?trajectory={MAIN}&turn=2&call=call_3")
+    expect(page.get_by_text("Good, I see roster.csv. Add the southern depot")).to_be_visible()
+    ledger = page.locator('[class*="st-key-call-chosen-failed"]')
+    expect(ledger.get_by_text("exit 2")).to_be_visible()
+    expect(ledger.get_by_text("No such file or directory")).to_be_visible()
+
+
+def test_a_long_stream_is_cut_on_the_screen_until_all_of_it_is_asked_for(studio: Watched) -> None:
+    page = studio.open(f"replay?trajectory={MAIN}&turn=1")
+    assert page.get_by_text("line 59: depot north").count() == 0
+    page.get_by_text("Show all 60 lines").click()
+    expect(page.get_by_text("line 59: depot north")).to_be_attached()
+
+
+def test_an_address_that_names_nothing_says_so_and_the_page_stays_usable(studio: Watched) -> None:
+    page = studio.open("replay?trajectory=../../etc/passwd")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("no trajectory")
+    expect(page.get_by_text("Traceback")).to_have_count(0)
+    page.get_by_role("link", name="Taxonomy").click()
+    expect(page.get_by_role("heading", name="Taxonomy")).to_be_visible()
