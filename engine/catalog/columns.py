@@ -61,6 +61,7 @@ TRAJECTORY_TABLES: dict[str, dict[str, Type]] = {
         "model_user": Type.TEXT,
         "model_agent": Type.TEXT,
         "sandbox_proven": Type.BOOL,
+        "tool_schemas_hash": Type.TEXT,
         "n_file_changes": Type.INT,
         "n_utterance_attempts": Type.INT,
         "duration_s": Type.FLOAT,

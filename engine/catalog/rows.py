@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from engine.catalog.columns import TRAJECTORY_TABLES
 from engine.catalog.messages import TurnMessage, call_ids, turn_messages
 from engine.catalog.signals import Recovery, error_class, recoveries
+from engine.schema.chat import ToolSchema
 from engine.schema.intent import DedupDecision, Intent
 from engine.schema.run import RunConfig, RunStatus
 from engine.schema.taxonomy import Persona
@@ -67,6 +69,7 @@ def _trajectory_row(
         "model_user": provenance.user.model,
         "model_agent": provenance.agent.model,
         "sandbox_proven": provenance.sandbox.proven,
+        "tool_schemas_hash": _schemas_hash(provenance.tools),
         "n_file_changes": sum(len(call.ledger.changes) for call in calls),
         "n_utterance_attempts": sum(len(turn.utterance.attempts) for turn in trajectory.turns),
         "duration_s": trajectory.duration_s,
@@ -76,6 +79,11 @@ def _trajectory_row(
         "taxonomy_version": provenance.taxonomy_version,
         "engine_version": provenance.engine_version,
     }
+
+
+def _schemas_hash(tools: Sequence[ToolSchema]) -> str:
+    """Tells apart what the agents of two trajectories were offered."""
+    return hashlib.sha256("\n".join(tool.model_dump_json() for tool in tools).encode()).hexdigest()[:16]
 
 
 def _turn_rows(trajectory: Trajectory) -> Iterator[Row]:

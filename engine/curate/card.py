@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import yaml
 
@@ -47,6 +47,16 @@ _ABOUT = """\
 Multi-turn conversations between a role-locked user simulator and a tool-using agent. Every tool call was
 executed in an isolated workspace; what came back is in the data as it came back.
 """
+FEATURES: Mapping[str, list[dict[str, str]]] = {
+    "openai": [
+        {"name": "trajectory_id", "dtype": "string"},
+        {"name": "messages", "list": "json"},
+        {"name": "tools", "list": "json"},
+        {"name": "parallel_tool_calls", "dtype": "bool"},
+    ]
+}
+"""Format -> the columns' types, as the head of a card tells them to `datasets`."""
+
 _FORMAT = """\
 One JSON object a line:
 
@@ -57,8 +67,9 @@ One JSON object a line:
 - `parallel_tool_calls`: whether some message calls several tools at once.
 - `trajectory_id`: the record that the line comes from.
 
-`datasets.load_dataset("json", ...)` of version 4.7 or later gives the objects back exactly. Older versions
-fill keys that an object does not have, in `tools` too, with nulls: remove these before you use them.
+`datasets` from version 4.7 gives the objects back exactly, from this folder (`load_dataset(FOLDER)`) and from
+one file (`load_dataset("json", data_files=...)`); for the latter, the first lines of each file show every
+shape that occurs in it. Older versions fill keys that an object does not have, in `tools` too, with nulls.
 """
 
 
@@ -80,6 +91,7 @@ def _front_matter(manifest: Manifest, statistics: Statistics) -> str:
                 ],
             }
         ],
+        "dataset_info": {"features": FEATURES[manifest.format]},
     }
     return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n"
 

@@ -104,24 +104,47 @@ def _check_out(out: Path) -> None:
         raise InputError(f"{out} is not empty: choose a new or empty folder for the export")
 
 
-def _sources(project: Project, order: _Order) -> dict[str, Path]:
-    """Where the record of every trajectory of the order lies."""
+class _Source(NamedTuple):
+    """Where a record lies, and which of the format's optional parts its line will have."""
+
+    path: Path
+    shape: tuple[object, ...]
+
+
+def _sources(project: Project, order: _Order) -> dict[str, _Source]:
+    """The source of every trajectory of the order."""
     wanted = {trajectory_id for ids in order.parts.values() for trajectory_id in ids}
     if not wanted:
         raise InputError(f"selection {order.selection!r} holds no trajectory: widen its condition")
     with Catalog.open(project) as catalog:
-        rows = catalog.rows("select trajectory_id, run_id from trajectories")
-    found = {
-        row["trajectory_id"]: project.paths.run(row["run_id"]).trajectory(row["trajectory_id"])
-        for row in rows
-        if row["trajectory_id"] in wanted
-    }
+        rows = catalog.rows(_SHAPES)
+    found = {}
+    for row in rows:
+        trajectory_id, run_id, *shape = row.values()
+        if trajectory_id in wanted:
+            found[trajectory_id] = _Source(project.paths.run(run_id).trajectory(trajectory_id), tuple(shape))
     if gone := sorted(wanted - found.keys()):
         raise InputError(
             f"{len(gone)} trajectories are gone or cannot be read, first {gone[0]}: save the selection "
             "again, and make the split again"
         )
     return found
+
+
+_SHAPES = """
+    select trajectory_id, run_id, tool_schemas_hash, n_tool_calls > 0,
+        trajectory_id in (select trajectory_id from messages where reasoning <> '') from trajectories
+"""
+
+
+def _varied_first(sources: Sequence[_Source]) -> list[Path]:
+    """The paths in order, but before all others one of every shape.
+
+    `datasets` takes the types of a whole file from its first lines, and fails on what they did not show.
+    """
+    leaders = {source.shape: source.path for source in reversed(sources)}
+    first = [source.path for source in sources if leaders[source.shape] == source.path]
+    return [*first, *(source.path for source in sources if leaders[source.shape] != source.path)]
 
 
 @contextmanager
@@ -142,11 +165,13 @@ def _appearing(out: Path) -> Iterator[Path]:
 
 
 def _write(
-    project: Project, folder: Path, out: Path, order: _Order, sources: Mapping[str, Path], format_: str
+    project: Project, folder: Path, out: Path, order: _Order, sources: Mapping[str, _Source], format_: str
 ) -> ExportReport:
     statistics = Statistics()
     files = tuple(
-        _write_lines(folder / f"{part}.jsonl", part, (sources[i] for i in ids), format_, statistics)
+        _write_lines(
+            folder / f"{part}.jsonl", part, _varied_first([sources[i] for i in ids]), format_, statistics
+        )
         for part, ids in order.parts.items()
         if ids
     )
@@ -172,7 +197,7 @@ def _write(
 
 
 def _write_lines(
-    path: Path, part: str, sources: Iterator[Path], format_: str, statistics: Statistics
+    path: Path, part: str, sources: Sequence[Path], format_: str, statistics: Statistics
 ) -> ExportedFile:
     digest, n_records, size_bytes = hashlib.sha256(), 0, 0
     with writing(path), path.open("wb") as file:

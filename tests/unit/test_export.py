@@ -164,10 +164,36 @@ def test_datasets_gives_the_objects_back_as_they_were(
 
     make_split(project, "cut", "all", {"train": 0.6, "test": 0.4}, seed=1)
     export(project, tmp_path / "out", split="cut")
+    whole = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
     for part in ("train", "test"):
         path = tmp_path / "out" / f"{part}.jsonl"
         found = load_dataset("json", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
-        assert [dict(row) for row in found] == read_lines(path)
+        assert [dict(row) for row in found] == [dict(row) for row in whole[part]] == read_lines(path)
+
+
+def test_datasets_reads_a_file_whose_lines_change_shape_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the types from the first 10 MiB; here these hold neither tool calls nor the nested tool."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    from datasets import load_dataset
+
+    project = make_project(tmp_path / "project")
+    plain = [make_trajectory(f"t-{n:02}", make_turn(answer="x" * 2**20)) for n in range(12)]
+    thinking = Step(content="Hm.", reasoning="Well.")
+    save_run(
+        project,
+        *plain,
+        make_trajectory("t-97", Turn(index=0, utterance=Utterance(text="Think."), steps=(thinking,))),
+        make_trajectory("t-98", provenance=make_provenance(tools=(NESTED,))),
+        make_trajectory("t-99"),
+    )
+    save_selection(project, "all", "true")
+    export(project, tmp_path / "out", selection="all")
+    path = tmp_path / "out" / "data.jsonl"
+    found = load_dataset("json", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
+    assert [dict(row) for row in found] == read_lines(path)
 
 
 def test_a_split_is_written_as_one_file_a_part(project: Project, tmp_path: Path) -> None:
@@ -181,7 +207,8 @@ def test_a_split_is_written_as_one_file_a_part(project: Project, tmp_path: Path)
         "train.jsonl",
     ]
     for file in report.files:
-        assert [line["trajectory_id"] for line in read_lines(out / file.file)] == list(split.parts[file.part])
+        written = [line["trajectory_id"] for line in read_lines(out / file.file)]
+        assert sorted(written) == list(split.parts[file.part])
         assert hashlib.sha256((out / file.file).read_bytes()).hexdigest() == file.sha256
         assert (out / file.file).stat().st_size == file.size_bytes
     manifest = json.loads((out / "manifest.json").read_text())
