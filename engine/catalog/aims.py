@@ -24,7 +24,9 @@ _SILENT = frozenset(
     {"cd", "set", "export", "source", ".", "true", ":", "echo", "printf", "pwd", "ls", "mkdir"}
 )
 """Programs that only prepare or look; they are an aim only where they stand alone."""
-_HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1([^\n]*)\n.*?\n\s*\2[ \t]*(?=\n|$)", re.DOTALL)
+_HEREDOC = re.compile(r"(?<!<)<<-?\s*(['\"]?)(\w+)\1")
+_MAX_CHARS = 8000
+"""What a command is for stands at its beginning; a model may write megabytes."""
 _ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=")
 _VERSIONED = re.compile(r"^(python|pip|node|ruby|perl)[\d.]*$")
 _FILE = re.compile(r"[\w.*@%+-]*(?:/|\.[A-Za-z]\w{0,7}$)")
@@ -83,7 +85,7 @@ def command_parts(command: str) -> tuple[Part, ...]:
 
 
 def _simple_commands(command: str) -> list[list[str]]:
-    flat = _HEREDOC.sub(r"\3", command).replace("\\\n", " ").replace("\n", " ; ")
+    flat = _without_documents(command[:_MAX_CHARS]).replace("\\\n", " ").replace("\n", " ; ")
     lexer = shlex.shlex(flat, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     lexer.commenters = ""
@@ -98,6 +100,20 @@ def _simple_commands(command: str) -> list[list[str]]:
         else:
             commands[-1].append(token)
     return [words for words in commands if words]
+
+
+def _without_documents(command: str) -> str:
+    """The command without its here-documents; one that does not end takes the rest."""
+    kept: list[str] = []
+    end: str | None = None
+    for line in command.split("\n"):
+        if end is not None:
+            end = None if line.strip() == end else end
+            continue
+        if begun := _HEREDOC.search(line):
+            end = begun.group(2)
+        kept.append(_HEREDOC.sub("", line))
+    return "\n".join(kept)
 
 
 def _part(words: list[str]) -> Part | None:

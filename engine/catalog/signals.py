@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple
 
 from engine.catalog.aims import Aim, aim_of, same_aim
@@ -121,29 +123,30 @@ def recoveries(trajectory: Trajectory) -> list[Recovery]:
     does not fail and has the same aim (`engine.catalog.aims`); else it is abandoned. Several failed calls
     may be recovered by one.
     """
-    calls = list(_with_turns(trajectory))
-    return [
-        Recovery(place, _recovered_by(calls, place))
-        for place, (_, call, _) in enumerate(calls)
-        if call.failed
+    calls = [
+        _Placed(place, call) for place, turn in enumerate(trajectory.turns) for call in turn.tool_calls()
     ]
+    return [Recovery(n, _recovered_by(calls, n)) for n, placed in enumerate(calls) if placed.call.failed]
 
 
-_Placed = tuple[int, ToolCall, Aim]
+@dataclass(frozen=True)
+class _Placed:
+    """A call and the place of its turn; its aim is worked out only where it is looked at."""
 
+    turn: int
+    call: ToolCall
 
-def _with_turns(trajectory: Trajectory) -> Iterator[_Placed]:
-    for turn_place, turn in enumerate(trajectory.turns):
-        for call in turn.tool_calls():
-            yield turn_place, call, aim_of(call)
+    @cached_property
+    def aim(self) -> Aim:
+        return aim_of(self.call)
 
 
 def _recovered_by(calls: Sequence[_Placed], failed: int) -> int | None:
-    turn, _, aim = calls[failed]
-    for place in range(failed + 1, len(calls)):
-        later_turn, later, later_aim = calls[place]
-        if later_turn > turn + 1:
+    one = calls[failed]
+    for n in range(failed + 1, len(calls)):
+        later = calls[n]
+        if later.turn > one.turn + 1:
             return None
-        if not later.failed and same_aim(aim, later_aim):
-            return place
+        if not later.call.failed and same_aim(one.aim, later.aim):
+            return n
     return None
