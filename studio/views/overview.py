@@ -30,8 +30,16 @@ def view() -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _funnel(facts)
+        if facts.n_trajectories:
+            charts.columns(facts.turns, key="turns", title="User turns per trajectory", x="Turns")
     with right:
         _endings(facts)
+        if facts.n_trajectories:
+            charts.stacked(facts.tools, ("went well", "failed"), key="calls", title="Calls by tool")
+    if facts.tool_pairs:
+        charts.heat(
+            list(facts.tools), facts.tool_pairs, key="tools", title="Tools used in the same trajectory"
+        )
     if runs:
         _runs(runs)
 

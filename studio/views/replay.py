@@ -10,7 +10,7 @@ from engine.schema.trajectory import Trajectory
 from engine.store.runs import read_trajectory, run_of
 from studio import state
 from studio.widgets import content, conversation, ledger
-from studio.widgets.empty import empty_state
+from studio.widgets.empty import PAGES, empty_state
 from studio.widgets.frame import page_head
 from studio.widgets.plain import escaped, plural, words
 from studio.widgets.scroll import scroll_to_chosen
@@ -63,6 +63,7 @@ def _head(trajectory: Trajectory) -> None:
         st.badge(plural(sum(1 for _ in trajectory.tool_calls()), "tool call"), color="gray")
         st.badge(plural(n_failed, "failed call"), color="red" if n_failed else "gray")
         _sandbox_badge(provenance.sandbox)
+        st.page_link(PAGES["trajectories"], label="List", icon=":material/table_rows:")
     user, agent = provenance.user, provenance.agent
     content.quiet(
         f"{trajectory.trajectory_id} · run {provenance.run_id} · "

@@ -38,6 +38,55 @@ def bars(
     show(figure, key=key, title=title, height=16 + 42 * max(len(names), 1))
 
 
+def stacked(
+    parts: Mapping[str, tuple[float, float]], names: tuple[str, str], *, key: str, title: str
+) -> None:
+    """Horizontal bars of two parts each: a quiet one and one to look at. `names` names the parts."""
+    import plotly.graph_objects as go
+
+    labels = [plain_label(n) for n in parts]
+    figure = go.Figure(
+        [
+            go.Bar(
+                x=[part[place] for part in parts.values()],
+                y=labels,
+                orientation="h",
+                name=names[place],
+                marker_color=color,
+                text=[f"{part[place]:,.0f}" if part[place] else "" for part in parts.values()],
+                textposition="auto",
+                hoverinfo="skip",
+            )
+            for place, color in enumerate((FIRST, SECOND))
+        ]
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(visible=False)
+    figure.update_layout(
+        barmode="stack",
+        bargap=0.35,
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
+    )
+    show(figure, key=key, title=title, height=60 + 36 * max(len(labels), 1))
+
+
+def columns(values: Mapping[int, int], *, key: str, title: str, x: str, height: int = 240) -> None:
+    """Upright bars over whole numbers."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(
+        go.Bar(
+            x=list(values),
+            y=list(values.values()),
+            marker_color=FIRST,
+            hovertemplate="%{x}: %{y}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title=x, dtick=1 if len(values) < 25 else None, showgrid=False)
+    figure.update_layout(bargap=0.2)
+    show(figure, key=key, title=title, height=height)
+
+
 def lines(
     series: Sequence[tuple[str, Sequence[float], Sequence[float], str]],
     *,

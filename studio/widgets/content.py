@@ -35,6 +35,16 @@ def block(text: str, *, language: str | None = None) -> None:
     st.code(visible(text), language=language, wrap_lines=True)
 
 
+def long_block(text: str, key: str, *, language: str | None = None, n_lines: int = LINES_SHOWN) -> None:
+    """A block that shows its first lines until all of it is asked for. `key` is unique on the page."""
+    lines = visible(text).rstrip("\n").split("\n")
+    whole = len(lines) <= n_lines + 2 or st.toggle(f"Show all {count(len(lines))} lines", key=f"all-{key}")
+    shown = "\n".join(lines if whole else lines[:n_lines])
+    st.code(shown[:CHARACTERS_SHOWN], language=language, wrap_lines=True)
+    if len(shown) > CHARACTERS_SHOWN:
+        st.caption(f"The first {count(CHARACTERS_SHOWN)} characters of {count(len(shown))}.")
+
+
 def stream(label: str, data: bytes, total_bytes: int, key: str) -> None:
     """A stream of a call: its first lines, all of it on request, and a word on what the output cap cut.
 

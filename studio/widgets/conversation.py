@@ -121,9 +121,9 @@ def _call(call: ToolCall, number: int) -> None:
             st.badge(f"{number}", color="gray")
             content.strong(call.name, f"asked-tool-{number}")
             ending_badge(call)
-        content.block(readable_arguments(call.arguments))
+        content.long_block(readable_arguments(call.arguments), f"arguments-{number}", n_lines=10)
         with st.expander("Observation, as the agent saw it", type="compact"):
-            content.block(call.observation or "(nothing)")
+            content.long_block(call.observation or "(nothing)", f"observation-{number}")
 
 
 def readable_arguments(raw: str) -> str:

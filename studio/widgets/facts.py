@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from engine.catalog import Catalog
 
+_TOOLS = 17
+"""As many tools as the paper's agent is offered; imported records may name more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -26,6 +29,12 @@ class Facts:
     n_with_failure: int = 0
     n_recoveries: int = 0
     stop_reasons: dict[str, int] = field(default_factory=dict)
+    turns: dict[int, int] = field(default_factory=dict)
+    """Number of turns -> trajectories with so many."""
+    tools: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Tool -> its calls that went well, and its failed ones; the most called first."""
+    tool_pairs: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Two tools, the smaller name first -> trajectories that use both."""
 
 
 class NextStep(NamedTuple):
@@ -38,7 +47,7 @@ class NextStep(NamedTuple):
 
 
 def read_facts(catalog: Catalog) -> Facts:
-    """The counts, in three small queries."""
+    """The counts, each by a small query."""
     intents = catalog.rows(
         "select count(*) as n, count(*) filter (kept) as kept, "
         "count(*) filter (kept and intent_id in (select intent_id from trajectories)) as played from intents"
@@ -52,6 +61,16 @@ def read_facts(catalog: Catalog) -> Facts:
     reasons = catalog.rows(
         "select stop_reason, count(*) as n from trajectories group by 1 order by n desc, 1"
     )
+    turns = catalog.rows("select n_turns, count(*) as n from trajectories group by 1 order by 1")
+    tools = catalog.rows(
+        "select tool, count(*) filter (not failed) as well, count(*) filter (failed) as failed "
+        f"from tool_calls group by tool order by count(*) desc, tool limit {_TOOLS}"
+    )
+    pairs = catalog.rows(
+        "with used as (select trajectory_id, unnest(tools) as tool from trajectories) "
+        "select a.tool as a, b.tool as b, count(*) as n from used a join used b using (trajectory_id) "
+        "where a.tool < b.tool group by 1, 2"
+    )
     return Facts(
         n_intents=int(intents["n"]),
         n_kept=int(intents["kept"]),
@@ -64,6 +83,9 @@ def read_facts(catalog: Catalog) -> Facts:
         n_with_failure=int(totals["with_failure"]),
         n_recoveries=int(totals["recoveries"]),
         stop_reasons={str(r["stop_reason"]): int(r["n"]) for r in reasons},
+        turns={int(r["n_turns"]): int(r["n"]) for r in turns},
+        tools={str(r["tool"]): (int(r["well"]), int(r["failed"])) for r in tools},
+        tool_pairs={(str(r["a"]), str(r["b"])): int(r["n"]) for r in pairs},
     )
 
 

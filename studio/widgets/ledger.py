@@ -42,7 +42,8 @@ def ledger_card(run: RunPaths, call: ToolCall, number: int, *, chosen: bool) -> 
             ending_badge(call)
             st.space("stretch")
             st.caption(duration(entry.duration_ms), width="content")
-        content.block(command_line(entry), language="bash" if entry.action == "exec" else None)
+        language = "bash" if entry.action == "exec" else None
+        content.long_block(command_line(entry), f"command-{number}", language=language)
         content.quiet(f"in {entry.cwd} · {moment(entry.started_at)}", f"cwd-{number}")
         _problems(call)
         _stream(run, "stdout", entry.stdout, f"{number}-out")
@@ -81,4 +82,4 @@ def _changes(changes: tuple[FileChange, ...], number: int) -> None:
         known = "" if change.size_bytes is None else f"  {size(change.size_bytes)}"
         content.quiet(f"{change.kind.value}  {change.path}{known}", f"change-{number}-{position}")
         if change.diff:
-            content.block(change.diff, language="diff")
+            content.long_block(change.diff, f"diff-{number}-{position}", language="diff")

@@ -103,7 +103,7 @@ def _facts(status: RunStatus, config: RunConfig) -> str:
 
 def _buttons(project: Project, status: RunStatus) -> None:
     live = is_live(status)
-    with st.container(horizontal=True), errors.shown():
+    with st.container(horizontal=True, vertical_alignment="center"), errors.shown():
         if st.button(
             "Stop",
             key=f"stop-{status.run_id}",
