@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _AXES = 128
 _ROUNDING = 1e-4
 """How far below the threshold a float32 bound may fall for a pair that reaches it."""
-_CHUNK = 65_536
+_CHUNK = 8192
 
 
 class NearVectors:
@@ -38,8 +38,8 @@ class NearVectors:
         """
         columns = np.concatenate((np.asarray(earlier, np.int64), np.arange(rows.start, rows.stop)))
         bounds = self._short[rows.start : rows.stop] @ self._short[columns].T
-        left, right = np.nonzero(bounds >= self._threshold - _ROUNDING)
-        left, right = left + rows.start, columns[right]
+        reaching = np.flatnonzero(bounds >= self._threshold - _ROUNDING)
+        left, right = reaching // len(columns) + rows.start, columns[reaching % len(columns)]
         left, right = left[right < left], right[right < left]
         near: dict[int, list[tuple[int, float]]] = {}
         for start in range(0, len(left), _CHUNK):

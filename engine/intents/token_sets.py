@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -96,7 +95,6 @@ def _token_sets(owner: NDArray[np.int64], codes: NDArray[np.int64], n: int) -> T
     return TokenSets(ordered % n_tokens, starts, int((n_texts == 1).sum()))
 
 
-@dataclass(frozen=True, slots=True)
 class JaccardIndex:
     """Finds, among the texts added, the nearest by the Jaccard similarity of their sets: exact.
 
@@ -106,9 +104,15 @@ class JaccardIndex:
     Source: Wang, Li, Feng 2012, "Can we beat the prefix filtering?".
     """
 
-    sets: TokenSets
-    threshold: float
-    _postings: dict[int, list[int]] = field(default_factory=dict)
+    def __init__(self, sets: TokenSets, threshold: float) -> None:
+        sizes = np.diff(sets.starts)
+        overlap = np.ceil(threshold * sizes - 1e-9).astype(np.int64)
+        in_common = np.minimum(overlap, _IN_COMMON)
+        self._sets = sets
+        self._threshold = threshold
+        self._needed: list[int] = in_common.tolist()
+        self._prefix_length: list[int] = (sizes - overlap + in_common).tolist()
+        self._postings: dict[int, list[int]] = {}
 
     def add(self, index: int) -> None:
         """Makes a text findable."""
@@ -118,21 +122,13 @@ class JaccardIndex:
     def nearest(self, index: int) -> Near | None:
         """The text added that is nearest to this one, the earliest of equals; None if none is near enough."""
         hits = Counter(chain.from_iterable(self._postings.get(t, ()) for t in self._prefix(index)))
-        needed = self._in_common(index)
-        near = [c for c, shared in hits.items() if shared >= min(needed, self._in_common(c))]
-        return best(zip(near, self.sets.jaccard(index, near), strict=True), self.threshold)
-
-    def _least_overlap(self, index: int) -> int:
-        size = int(self.sets.starts[index + 1] - self.sets.starts[index])
-        return math.ceil(self.threshold * size - 1e-9)
-
-    def _in_common(self, index: int) -> int:
-        return min(_IN_COMMON, self._least_overlap(index))
+        own = self._needed[index]
+        near = [c for c, shared in hits.items() if shared >= own or shared >= self._needed[c]]
+        return best(zip(near, self._sets.jaccard(index, near), strict=True), self._threshold)
 
     def _prefix(self, index: int) -> list[int]:
-        tokens = self.sets.of(index)
-        end = len(tokens) - self._least_overlap(index) + self._in_common(index)
-        return [token for token in tokens[:end].tolist() if token >= self.sets.n_unique]
+        tokens = self._sets.of(index)[: self._prefix_length[index]].tolist()
+        return [token for token in tokens if token >= self._sets.n_unique]
 
 
 def best(near: Iterable[tuple[int, float]], threshold: float) -> Near | None:

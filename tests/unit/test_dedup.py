@@ -135,7 +135,7 @@ def test_long_texts_are_joined_exactly(seed: int, threshold: float) -> None:
         index.add(n)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=5)
 @given(st.integers(0, 10**6), st.sampled_from([0.5, 0.85, 0.99]))
 def test_the_shortened_vectors_lose_no_pair(seed: int, threshold: float) -> None:
     rng = np.random.default_rng(seed)
@@ -187,6 +187,6 @@ def test_no_intents_and_texts_without_words_are_fine() -> None:
 
 def test_more_than_one_block_agrees_with_one_at_a_time() -> None:
     rng = np.random.default_rng(4)
-    texts = [" ".join(rng.choice(["p", "q", "r", "s", "t", "u", "v"], 9)) for _ in range(1200)]
-    x = _unit(rng.standard_normal((1200, 6)).tolist())
+    texts = [" ".join(rng.choice(["p", "q", "r", "s", "t", "u", "v"], 9)) for _ in range(700)]
+    x = _unit(rng.standard_normal((700, 6)).tolist())
     assert _lines(find_duplicates(_intents(texts), x)) == _by_definition(texts, x, 0.6, 0.85, 0.55)
