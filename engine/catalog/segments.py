@@ -6,7 +6,7 @@ import io
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.catalog.columns import TRAJECTORY_TABLES, polars_schema
 from engine.catalog.manifest import Segment, Unreadable
@@ -33,8 +33,7 @@ _ROWS_IN_MEMORY = 20_000
 _STDERR_TAIL_BYTES = 8192
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A finished record as it lies on disk."""
 
     key: str

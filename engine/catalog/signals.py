@@ -29,7 +29,7 @@ class ErrorClass(StrEnum):
 
 
 _RULES: tuple[tuple[ErrorClass, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(pattern, re.IGNORECASE))
+    (kind, re.compile(pattern.lower()))
     for kind, pattern in (
         (ErrorClass.IMPORT, r"ModuleNotFoundError|ImportError|No module named|Cannot find module"),
         (
@@ -72,6 +72,7 @@ _RULES: tuple[tuple[ErrorClass, re.Pattern[str]], ...] = tuple(
         ),
     )
 )
+_LINE_CHARS = 400
 _BY_EXIT_CODE = {124: ErrorClass.TIMEOUT, 126: ErrorClass.PERMISSION, 127: ErrorClass.NOT_FOUND}
 _LIMIT_SIGNALS = frozenset({9, 24, 25})
 """KILL (the kernel's memory killer), XCPU, XFSZ."""
@@ -97,9 +98,9 @@ def error_class(call: ToolCall, stderr: str = "") -> ErrorClass | None:
 
 
 def _by_text(text: str) -> ErrorClass | None:
-    for line in reversed(text.splitlines()):
+    for line in reversed(text.lower().splitlines()):
         for kind, pattern in _RULES:
-            if pattern.search(line[:500]):
+            if pattern.search(line, 0, _LINE_CHARS):
                 return kind
     return None
 

@@ -343,6 +343,8 @@ def mixed(project: Project) -> Project:
         (TrajectoryFilter(has_failure=True, has_recovery=False), "4"),
         (TrajectoryFilter(text="a nEEdle"), "2"),
         (TrajectoryFilter(text="100%' or 1=1 --"), ""),
+        (TrajectoryFilter(text="a.needle"), ""),
+        (TrajectoryFilter(text="\\E(["), ""),
         (TrajectoryFilter(ids=()), ""),
         (TrajectoryFilter(ids=("t-1", "t-3", "nobody"), has_failure=False), "13"),
     ],
