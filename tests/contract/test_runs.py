@@ -57,10 +57,15 @@ def status_of(project: Project, run_id: str) -> RunStatus:
 
 
 def timeless(trajectory: Trajectory) -> Any:
-    """The trajectory without what differs from run to run: ids, instants, durations."""
+    """The trajectory without what differs from run to run: ids, instants, durations.
+
+    Git keeps instants in its index, so what stands under .git is compared by its paths only.
+    """
 
     def scrub(value: Any) -> Any:
         if isinstance(value, dict):
+            if "/.git/" in str(value.get("path", "")):
+                return value["path"]
             dropped = {"run_id", "trajectory_id", "created_at", "started_at", "duration_ms", "duration_s"}
             return {k: scrub(v) for k, v in value.items() if k not in dropped | {"model_time_s"}}
         return [scrub(v) for v in value] if isinstance(value, list) else value
