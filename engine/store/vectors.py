@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-_MODEL = re.compile(r"^[a-z0-9][a-z0-9._-]{0,79}$")
+_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _HASH_BYTES = 32
 
 
@@ -85,13 +85,22 @@ def append_vectors(project: Project, model: str, texts: Sequence[str], vectors: 
     return len(fresh)
 
 
-def _folder(project: Project, model: str) -> Path:
-    if not _MODEL.match(model):
+def checked_model(model: str) -> str:
+    """`model`, if it is safe as the name of a folder.
+
+    Raises:
+        InputError: It is not.
+    """
+    if not _MODEL.fullmatch(model):
         raise InputError(
             f"{one_line(model, 60)!r} is no name of an embedding model: "
             "use small letters, digits, dots and dashes"
         )
-    return project.paths.embeddings(model)
+    return model
+
+
+def _folder(project: Project, model: str) -> Path:
+    return project.paths.embeddings(checked_model(model))
 
 
 def _parts(folder: Path) -> list[Path]:

@@ -106,7 +106,7 @@ def test_vectors_of_two_widths_under_one_name_are_refused(project: Project) -> N
         read_vectors(project, MODEL, ["a", "b"])
 
 
-@pytest.mark.parametrize("model", ["../../etc", "a/b", "", ".hidden", "A B"])
+@pytest.mark.parametrize("model", ["../../etc", "a/b", "", ".hidden", "A B", "a\n"])
 def test_a_model_name_never_becomes_a_path_outside(project: Project, model: str) -> None:
     with pytest.raises(InputError, match="no name of an embedding model"):
         read_vectors(project, model, ["a"])
