@@ -106,7 +106,7 @@ def _origin(manifest: Manifest) -> str:
         )
     else:
         text = f"Selection `{manifest.selection}`.\n"
-    where = f"The selection's condition: {_words(manifest.where)}\n" if manifest.where else ""
+    where = f"\nThe selection's condition: {_words(manifest.where)}\n" if manifest.where else ""
     return text + where
 
 

@@ -91,10 +91,14 @@ def _connected(request: dict[str, Any]) -> duckdb.DuckDBPyConnection:
 
 
 def _bound(memory_bytes: int, cpu_s: int) -> None:
-    """Bounds of the kernel. The memory is what the query may take beyond what the process has mapped."""
+    """Bounds of the kernel. The memory is what the query may take beyond what the process has mapped.
+
+    Where there is no /proc to read that from, DuckDB's own limit stands alone.
+    """
     statm = Path("/proc/self/statm")
-    mapped = int(statm.read_text().split()[0]) * resource.getpagesize() if statm.exists() else 0
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + memory_bytes, mapped + memory_bytes))
+    if statm.exists():
+        mapped_bytes = int(statm.read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (mapped_bytes + memory_bytes,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

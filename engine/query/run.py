@@ -88,6 +88,7 @@ def select_ids(
 
 
 def _run(tables: TableFiles, request: Mapping[str, Any], bounds: _Bounds) -> QueryResult:
+    _check_text(request.get("sql") or request.get("condition") or "")
     parts = {name: [str(p.resolve()) for p in paths] for name, paths in tables.parts.items()}
     whole = {
         **request,
@@ -104,6 +105,15 @@ def _run(tables: TableFiles, request: Mapping[str, Any], bounds: _Bounds) -> Que
     if "error" in found:
         raise _error(found, bounds)
     return QueryResult(found["columns"], found["rows"], found["truncated"])
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise QueryError("the query holds bytes that are no UTF-8: write it anew") from error
+    if "\0" in text:
+        raise QueryError("the query holds a NUL character: remove it")
 
 
 def _ask_child(request: bytes, timeout_s: float) -> tuple[bytes, bytes, int]:

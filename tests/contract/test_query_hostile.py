@@ -121,12 +121,14 @@ OTHERS = [
     "",
     ";",
     "/* nothing",
+    "select 'a\0b'",
+    "select '\udc80'",
     "select " + "(" * 5000 + "1" + ")" * 5000,
     "select 1 " + "-- long" * 20_000,
 ]
 
 
-@pytest.mark.parametrize("sql", [*WRITES, *READS, *OTHERS], ids=lambda sql: sql[:60])
+@pytest.mark.parametrize("sql", [*WRITES, *READS, *OTHERS], ids=lambda sql: ascii(sql[:60]))
 def test_a_query_that_does_more_than_read_the_tables_is_refused(tables: TableFiles, sql: str) -> None:
     part = tables.parts["trajectories"][0]
     root = part.parents[2]
@@ -188,6 +190,8 @@ def test_no_child_outlives_its_query(tables: TableFiles) -> None:
         "1=1) or (1=1",
         "true)) union select trajectory_id from trajectories --",
         "true --",
+        "true\0",
+        "'\udc80' = 'x'",
         "true; drop view trajectories",
         "true /*",
         "true from intents",
