@@ -15,6 +15,7 @@ from engine.intents.realize import realize_scripted
 from engine.intents.realize_model import realize_with_model
 from engine.intents.sample import sample_cells
 from engine.ports import Progress
+from engine.providers.embedders import embedder_name
 from engine.query.run import select_ids
 from engine.schema.base import utc_now
 from engine.schema.intent import Cell, DedupDecision, Intent
@@ -114,7 +115,7 @@ def dedup_intents(project: Project, threshold: float | None = None) -> list[Dedu
         InputError: Some intents are not embedded.
     """
     intents = read_intents(project)
-    vectors = vectors_of(project, project.settings.embedder.model, intents)
+    vectors = vectors_of(project, embedder_name(project.settings.embedder), intents)
     decisions = (
         find_duplicates(intents, vectors)
         if threshold is None
@@ -131,7 +132,7 @@ def map_intents(project: Project) -> MapResult:
         InputError: Some intents are not embedded.
     """
     intents = read_kept_intents(project)
-    return build_map(project, project.settings.embedder.model, intents, project.settings.seed)
+    return build_map(project, embedder_name(project.settings.embedder), intents, project.settings.seed)
 
 
 def pool_vendi(project: Project) -> float:
@@ -141,7 +142,7 @@ def pool_vendi(project: Project) -> float:
         InputError: Some intents are not embedded.
     """
     intents = read_kept_intents(project)
-    return vendi_score(vectors_of(project, project.settings.embedder.model, intents))
+    return vendi_score(vectors_of(project, embedder_name(project.settings.embedder), intents))
 
 
 def measure_pool(
@@ -165,6 +166,6 @@ def measure_pool(
         intents = [i for i in intents if i.intent_id in wanted]
     if not intents:
         raise InputError("no intent fits: widen the condition, or make some with 'ise-studio intents sample'")
-    model = project.settings.embedder.model
+    model = embedder_name(project.settings.embedder)
     vectors = vectors_of(project, model, intents)
     return measure_diversity(intents, vectors, model, q=q, by=by, seed=project.settings.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -36,9 +37,18 @@ class Session:
     def answer(self, value: object, text: str) -> None:
         """The command's one answer: a JSON value under --json, else the text."""
         if self.as_json:
-            click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, default=str))
+            click.echo(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, default=str))
         elif text:
             click.echo(text)
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
+    """The value with infinities and NaN as text, which JSON has no numbers for."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 pass_session = click.make_pass_decorator(Session)
