@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from engine.errors import ModelError, SandboxError, one_line
 from engine.execute.ledger import KeepBlob
 from engine.execute.tools import TOOLS, run_tool
-
-from engine.errors import ModelError, SandboxError, one_line
 from engine.ports import ChatModel, Workspace
 from engine.prompts import prompt_hash, render_prompt
 from engine.schema.chat import ChatMessage, Role, ToolCallRequest

@@ -60,8 +60,9 @@ def realize_scripted(
     intents = []
     for cell in cells:
         persona, tasks = persona_of(cell, taxonomy), tasks_of(cell, taxonomy)
-        story = Story(persona, {}, voice.registers[register_of(persona, voice)], tasks, playbooks)
-        utterance, details = _first_new(cell, story, lexicons, seen, seed)
+        manner = voice.registers[register_of(persona, voice)]
+        frame = Story(persona, {}, manner, tasks, playbooks, voice.clauses)
+        utterance, details = _first_new(cell, frame, lexicons, seen, seed)
         seen.add(utterance)
         realization = Realization(provider="scripted", model="playbooks", seed=seed)
         intents.append(make_intent(cell, taxonomy, utterance, realization, now, details))

@@ -1,4 +1,8 @@
-"""Tells one intent as a short text: opening, a sentence for each task, closing, within 60 to 130 words."""
+"""Tells one intent as a short text of 60 to 130 words: opening, tasks in their order, closing.
+
+A person speaks of one or two tasks at length and of the others in passing. That is not only how people
+write: a sentence for every task makes all texts alike, since many unrelated sentences average out.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,8 @@ _ABOUT_TASK = (
     "I have to <<what>>.",
     "With the <<items>> at hand, I need to <<what>>.",
 )
+_LISTS = ("I also have to <<clauses>>.",)
+_LISTINGS = 6
 _MAX_NAME_WORDS = 8
 _MAX_CHANGES = 200
 _SENTENCE_START = re.compile(r"(^|[.!?]\s+)([^\W\d_]+(?:['’-][^\W\d_]+)*)(?![\w./:=@-]*[\w/=@])")
@@ -53,6 +59,8 @@ class Story:
     manner: Manner
     tasks: Sequence[Task]
     playbooks: Mapping[str, Playbook]
+    clauses: Mapping[str, Sequence[str]]
+    """Task id -> short words for it; see `engine.schema.playbook.Voice`."""
 
     def slots(self, rng: random.Random) -> dict[str, str]:
         """The story's slots, and those about the persona."""
@@ -88,18 +96,33 @@ def n_words(text: str) -> int:
 def tell(story: Story, rng: random.Random) -> str:
     """The utterance of a story, of 60 to 130 words.
 
-    It is shorter only where a register's phrases are too few to fill it, and longer only where its shortest
-    opening leaves no room for the bare names of the tasks.
+    It is shorter only where a register's phrases are too few to fill it, and longer only where its openings
+    leave no room for the tasks in short words.
     """
     slots = story.slots(rng)
+    text = ""
+    for n_long in range(rng.choice((1, 2, 2)), -1, -1):
+        text = _told(story, slots, n_long, rng)
+        if n_words(text) <= MAX_WORDS:
+            break
+    return text
+
+
+def _told(story: Story, slots: Mapping[str, str], n_long: int, rng: random.Random) -> str:
+    """The text with `n_long` tasks told at length, one of them first, and the others in one sentence."""
     opening = _part(story.manner.openings, slots, rng)
-    tasks = [_mentions(task, story, slots, rng) for task in story.tasks]
-    links = _links(story.manner, len(tasks), rng)
+    n_before = rng.randint(1, n_long) if n_long else 0
+    n_after = n_long - n_before
+    in_passing = story.tasks[n_before : len(story.tasks) - n_after]
+    before = [_mention(task, story, slots, rng) for task in story.tasks[:n_before]]
+    after = [_mention(task, story, slots, rng) for task in story.tasks[len(story.tasks) - n_after :]]
+    tasks = [*before, _listing(in_passing, story, slots, rng), *after]
+    links = _links(story.manner, n_before, n_after, rng)
     closings = [_phrase(c, slots) for c in story.manner.closings]
     reserved = sum(map(n_words, links)) + min((c.n_words for c in closings), default=0)
     _fit([opening, *tasks], reserved, rng)
     closing = _closing(closings, opening.chosen, n_words(_text(opening, tasks, links, "")), rng)
-    return _text(opening, *_shortened(opening, tasks, links, closing, story.tasks))
+    return _text(opening, tasks, links, closing)
 
 
 def _phrase(template: str, slots: Mapping[str, str]) -> Phrase:
@@ -116,7 +139,7 @@ def _part(templates: Iterable[str], slots: Mapping[str, str], rng: random.Random
     return _Part(options, rng.choice(options))
 
 
-def _mentions(task: Task, story: Story, slots: Mapping[str, str], rng: random.Random) -> _Part:
+def _mention(task: Task, story: Story, slots: Mapping[str, str], rng: random.Random) -> _Part:
     """The sentences that can name a task: its playbook's, else made from its description."""
     if task.task_id in story.playbooks:
         known = slots_of_task(story.details, task.task_id)
@@ -137,13 +160,35 @@ def _fit(parts: Sequence[_Part], n_others: int, rng: random.Random) -> None:
             return
 
 
-def _links(manner: Manner, n_tasks: int, rng: random.Random) -> list[str]:
-    """What stands before each task's sentence; no connective twice in a text."""
+def _listing(tasks: Sequence[Task], story: Story, slots: Mapping[str, str], rng: random.Random) -> _Part:
+    """One sentence for several tasks, or none where there are no tasks."""
+    if not tasks:
+        return _Part([], Phrase("", ""))
+    templates = story.manner.lists or _LISTS
+    options = []
+    for _ in range(_LISTINGS):
+        clauses = [_clause(task, story, rng) for task in tasks]
+        joined = " and ".join(part for part in (", ".join(clauses[:-1]), clauses[-1]) if part)
+        options.append(_phrase(rng.choice(templates), {**slots, "clauses": joined}))
+    return _Part(options, rng.choice(options))
+
+
+def _clause(task: Task, story: Story, rng: random.Random) -> str:
+    """Short words for a task; its name where it has none."""
+    known = slots_of_task(story.details, task.task_id)
+    ready = [c for c in story.clauses.get(task.task_id, ()) if slots_in(c) <= known.keys()]
+    if ready:
+        return fill(rng.choice(ready), known)
+    name = " ".join(task.name.split()[:_MAX_NAME_WORDS])
+    return _phrase(name.replace("<<", ""), {}).linked
+
+
+def _links(manner: Manner, n_before: int, n_after: int, rng: random.Random) -> list[str]:
+    """What stands before each sentence about tasks: nothing before the first and before the listing."""
     links = [""]
-    for position in range(1, n_tasks):
-        choices = manner.last_connectives if position == n_tasks - 1 else manner.connectives
+    for choices in [manner.connectives] * (n_before - 1) + [("",)] + [manner.last_connectives] * n_after:
         links.append(rng.choice([c for c in choices if not c or c not in links] or [""]))
-    return links
+    return links[: n_before + 1 + n_after]
 
 
 def _closing(closings: Sequence[Phrase], opening: Phrase, n_before: int, rng: random.Random) -> str:
@@ -163,23 +208,6 @@ def _closing(closings: Sequence[Phrase], opening: Phrase, n_before: int, rng: ra
             return " ".join(c.text for c in chosen)
         chosen.append(rng.choice(fitting))
         told |= chosen[-1].told
-
-
-def _shortened(
-    opening: _Part, parts: Sequence[_Part], links: Sequence[str], closing: str, tasks: Sequence[Task]
-) -> tuple[Sequence[_Part], Sequence[str], str]:
-    """What is left of tasks, links and closing where they are too long: bare names come last."""
-    if n_words(_text(opening, parts, links, closing)) > MAX_WORDS:
-        links = [""] * len(parts)
-    if n_words(_text(opening, parts, links, closing)) > MAX_WORDS:
-        closing = ""
-    parts = list(parts)
-    for position in sorted(range(len(parts)), key=lambda i: -parts[i].chosen.n_words):
-        if n_words(_text(opening, parts, links, closing)) <= MAX_WORDS:
-            break
-        name = " ".join(tasks[position].name.split()[:_MAX_NAME_WORDS])
-        parts[position] = _Part([], Phrase(f"I need this too: {name}.", ""))
-    return parts, links, closing
 
 
 def _text(opening: _Part, tasks: Sequence[_Part], links: Sequence[str], closing: str) -> str:

@@ -98,6 +98,8 @@ class Manner(Record):
     """Words between one task's sentence and the next, such as "Then"; an empty string leaves it bare."""
     last_connectives: tuple[str, ...] = ()
     """The same before the last task's sentence."""
+    lists: tuple[str, ...] = ()
+    """Sentences that name several tasks in passing; <<clauses>> is their list, to follow "I have to"."""
     greetings: tuple[str, ...]
     """Put before the first request; may be empty strings."""
     acknowledgements: tuple[str, ...]
@@ -118,3 +120,5 @@ class Voice(Record):
     registers: Mapping[Register, Manner]
     styles: Mapping[str, Register]
     """Word in a persona's communication style (lower case) -> register; first match wins, else by level."""
+    clauses: Mapping[str, tuple[str, ...]] = {}
+    """Task id -> short words for it that follow "I have to"; story slots and its playbook's."""
