@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 
+from engine.catalog import Catalog
 from engine.errors import InputError
 from engine.schema.intent import Intent
 from engine.store.intents import read_kept_intents
@@ -124,3 +125,52 @@ def _diversity(project: Project, model: str, at: Stamp, q: float, by: str | None
     return measure_diversity(
         kept_intents(project), vectors(project), model, q=q, by=by, seed=project.settings.seed
     )
+
+
+class MapPoints(NamedTuple):
+    """Where the kept intents lie, in their order."""
+
+    points: NDArray[np.int16]
+    """Shape (n, 2), scaled to the range of the type: two bytes a coordinate on the wire."""
+    method: str
+    """"umap", or "pca" while the map has not been drawn for just these intents."""
+    trustworthiness: float | None
+    """0 to 1; None for a stand-in."""
+
+
+def map_points(project: Project) -> MapPoints:
+    """The map of the kept intents; their two main axes where it has not been drawn yet.
+
+    Raises:
+        InputError: Some are not embedded yet.
+    """
+    model = project.settings.embedder.model
+    return _map_points(project, model, _vectors_stamp(project))
+
+
+@st.cache_resource(show_spinner="Reading the map", max_entries=2, hash_funcs=_BY_ROOT)
+def _map_points(project: Project, model: str, at: Stamp) -> MapPoints:
+    from engine.intents.map import pca_coordinates, read_map
+
+    kept = read_map(project, model, kept_intents(project))
+    if kept is None:
+        return MapPoints(_quantised(pca_coordinates(vectors(project))), "pca", None)
+    return MapPoints(_quantised(kept.coordinates), kept.method, kept.trustworthiness)
+
+
+def _quantised(coordinates: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Coordinates in one common scale, so that shapes stay as they are."""
+    import numpy as np
+
+    middle = (coordinates.max(axis=0) + coordinates.min(axis=0)) / 2
+    extent = float(np.abs(coordinates - middle).max()) or 1.0
+    scaled: NDArray[np.int16] = ((coordinates - middle) / extent * 32_000).astype(np.int16)
+    return scaled
+
+
+def played_ids(project: Project) -> frozenset[str]:
+    """Ids of the intents that have a trajectory."""
+    with Catalog.open(project) as catalog:
+        return frozenset(
+            row["intent_id"] for row in catalog.rows("select distinct intent_id from trajectories")
+        )

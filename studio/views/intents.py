@@ -15,6 +15,7 @@ from studio.widgets.frame import page_head
 from studio.widgets.intent_table import intent_table
 from studio.widgets.job_panel import job_panel
 from studio.widgets.make_intents import follow_up_button, make_form
+from studio.widgets.map_panel import map_panel
 
 _TABS = ["Map", "Diversity", "Coverage", "Table"]
 
@@ -48,7 +49,13 @@ def _tabs(project: Project, *, busy: bool) -> None:
 
 
 def _map(project: Project, *, busy: bool) -> None:
-    follow_up_button(project, busy=busy)
+    if cached.vendi(project) is None:
+        empty_state("No map yet", "The map is drawn from embeddings: embed the intents first.")
+        follow_up_button(project, busy=busy)
+        return
+    map_panel(project)
+    if cached.map_points(project).method != "umap":
+        follow_up_button(project, busy=busy)
 
 
 def _diversity(project: Project, *, busy: bool) -> None:

@@ -33,7 +33,7 @@ def view() -> None:
             "No intents to play", "A run plays intents that dedup kept.", page="intents", label="Make intents"
         )
     else:
-        with st.expander("New run", expanded=not runs):
+        with st.expander("New run", expanded=not runs or "launch_where" in st.session_state):
             launch_form(project, n_kept)
     if not runs:
         if n_kept:

@@ -10,8 +10,22 @@ import streamlit as st
 CONFIG: dict[str, Any] = {"displaylogo": False, "displayModeBar": False}
 """Plotly's own buttons away; nothing of it talks to the outside."""
 
-FIRST, SECOND, QUIET = "#3f90da", "#e76300", "#94a4a2"
-"""Of Petroff's palette, which also stands in the theme: ours, the other, the background."""
+PALETTE = (
+    "#3f90da",
+    "#ffa90e",
+    "#bd1f01",
+    "#94a4a2",
+    "#832db6",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+)
+"""Petroff's ten colours, as in the theme: told apart under every common colour-vision deficiency."""
+
+FIRST, SECOND, QUIET = PALETTE[0], PALETTE[6], PALETTE[3]
+"""Ours, the other, the background."""
 
 
 def bars(
@@ -107,7 +121,8 @@ def lines(
             for name, xs, ys, color in series
         ]
     )
-    figure.update_xaxes(type="log", title=x)
+    ticks = [10**power for power in range(1, 7)]
+    figure.update_xaxes(type="log", title=x, tickvals=ticks, ticktext=[f"{t:,}" for t in ticks])
     figure.update_yaxes(title=y, rangemode="tozero")
     figure.update_layout(legend={"orientation": "h", "y": 1.12, "x": 0})
     show(figure, key=key, title=title, height=height)

@@ -23,6 +23,7 @@ PAPER_CURVE = {
 }
 """Vendi Score by pool size. Source: ISE paper, read off its figure; the ends are exact."""
 
+_PAPER_MODEL = "all-mpnet-base-v2"
 _GROUPS = {"domain": "Domain", "complexity": "Complexity", "task": "Task", "persona": "Persona"}
 
 
@@ -58,7 +59,7 @@ def diversity_panel(project: Project) -> None:
 def _figures(found: Diversity) -> None:
     metric_row(
         [
-            ("Vendi Score", f"{found.vendi:.2f}", f"q = {found.q:g}, {found.model}"),
+            ("Vendi Score", f"{found.vendi:.2f}", f"order q = {found.q:g}"),
             ("Intents", count(found.n), "kept by dedup"),
             ("Mean cosine", f"{found.mean_cosine:.3f}", "over all pairs"),
             ("Distinct-1", f"{found.distinct_1:.3f}", "words"),

@@ -25,6 +25,7 @@ def launch_form(project: Project, n_kept: int) -> None:
         count = first[0].number_input("Intents to play", 1, max(n_kept, 1), min(12, max(n_kept, 1)))
         where = first[1].text_input(
             "Condition over the intents (SQL, optional)",
+            st.session_state.pop("launch_where", ""),
             placeholder="e.g. complexity = 'complex' and list_contains(domains, 'file-io')",
             help=f"Columns: {_COLUMNS}.",
         )

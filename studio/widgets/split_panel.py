@@ -30,6 +30,7 @@ def split_panel(project: Project) -> None:
             with errors.shown():
                 made = make_split(project, name.strip(), selection, parse_ratios(ratios), int(seed))
                 st.session_state["split_checked"] = made.name
+                st.session_state["export_what"] = ("split", made.name)
                 st.toast(f"Made the split {made.name}.")
         splits = [s.name for s in list_splits(project)]
         if splits:

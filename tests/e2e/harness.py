@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("ISE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -130,3 +130,23 @@ def watched(browser: Browser, address: str) -> Iterator[Watched]:
     context.close()
     assert not page.foreign_hosts, f"requests to foreign hosts: {page.foreign_hosts}"
     assert not page.problems, page.problems
+
+
+def type_into_cell(page: Page, *, column: int, row: int, text: str) -> None:
+    """Types into a cell of the visible grid, `column` pixels from its left.
+
+    Cells are drawn on a canvas, so the pointer must find them: 35 pixels of header, 33 a row.
+    """
+    grid = page.get_by_test_id("stDataFrame").filter(visible=True)
+    grid.locator("canvas").first.wait_for()
+    page.wait_for_timeout(700)
+    box = grid.bounding_box()
+    assert box is not None, "no grid is on the screen"
+    page.mouse.dblclick(box["x"] + column, box["y"] + 52 + 33 * row)
+    editor = page.locator("#portal textarea, #portal input")
+    editor.wait_for()
+    page.keyboard.press("Control+A")
+    page.keyboard.type(text, delay=10)
+    expect(editor).to_have_value(text)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(300)

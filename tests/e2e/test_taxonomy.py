@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from engine.store.project import Project
 from engine.taxonomy import current_taxonomy, list_versions
-from tests.e2e.harness import Watched, served, watched
+from tests.e2e.harness import Watched, served, type_into_cell, watched
 
 pytestmark = pytest.mark.browser
 
@@ -26,26 +26,13 @@ def editor(browser: Browser, project: Project) -> Iterator[Watched]:
         yield page
 
 
-def type_into_cell(page: Page, table: str, column: int, row: int, text: str) -> None:
-    """Types into a cell of a grid: cells are drawn on a canvas, so that the pointer must find them."""
-    grid = page.get_by_test_id("stDataFrame").filter(visible=True)
-    box = grid.bounding_box()
-    assert box is not None, f"the grid of {table} is not on the screen"
-    page.mouse.dblclick(box["x"] + column, box["y"] + 52 + 33 * row)
-    page.wait_for_selector("#portal textarea, #portal input")
-    page.wait_for_timeout(200)
-    page.keyboard.press("Control+A")
-    page.keyboard.type(text)
-    page.keyboard.press("Enter")
-
-
 def test_a_bad_edit_is_named_in_place_and_survives_a_visit_to_another_page(
     editor: Watched, project: Project
 ) -> None:
     page = editor.open("taxonomy")
     page.get_by_role("tab", name="Domains").click()
     editor.settle()
-    type_into_cell(page, "domains", 100, 0, "Not A Slug")
+    type_into_cell(page, column=100, row=0, text="Not A Slug")
     editor.settle()
     problem = page.get_by_test_id("stAlert").filter(visible=True)
     expect(problem).to_contain_text("is no valid name")
@@ -68,7 +55,7 @@ def test_a_good_edit_is_saved_as_a_version_and_shown_in_the_comparison(
     editor: Watched, project: Project
 ) -> None:
     page = editor.open("taxonomy")
-    type_into_cell(page, "personas", 260, 0, "Amara O. Okafor")
+    type_into_cell(page, column=260, row=0, text="Amara O. Okafor")
     editor.settle()
     expect(page.get_by_text("edited: personas")).to_be_visible()
     page.get_by_role("button", name="Save as a new version").click()

@@ -1,0 +1,156 @@
+"""The map of the intents: one point an intent, coloured, filtered; a lasso or box shows what it holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from engine.schema.intent import Intent
+from engine.schema.taxonomy import ComplexityLevel
+from engine.store.project import Project
+from studio import cached
+from studio.widgets import charts
+from studio.widgets.empty import PAGES
+from studio.widgets.inside import selected
+from studio.widgets.intent_table import show_intents
+from studio.widgets.plain import count, plural
+from studio.widgets.sql_text import quoted
+
+if TYPE_CHECKING:
+    from studio.widgets.inside import Mask, Points
+
+_ROWS, _PLAYED_AT_ONCE = 200, 500
+_COLOURS = {"domain": "first domain", "complexity": "complexity", "played": "played or not"}
+
+
+def map_panel(project: Project) -> None:
+    """The panel. Raises InputError while some intents are not on the map."""
+    drawn, intents = cached.map_points(project), cached.kept_intents(project)
+    if drawn.method == "umap":
+        st.caption(f"UMAP by cosine, trustworthiness {drawn.trustworthiness:.3f}. The axes have no meaning.")
+    else:
+        st.caption("The two main axes, until the map is drawn for just these intents.")
+    by, shown = _choices(intents)
+    played = cached.played_ids(project) if by == "played" else frozenset()
+    chosen = _picture(drawn.points, [_group(i, by, played) for i in intents], shown)
+    if chosen is None:
+        st.caption("Draw a lasso or a box around points to see their intents; a double click lets go.")
+        return
+    _selection(project, [i for i, hit in zip(intents, chosen & shown, strict=True) if hit], chosen & shown)
+
+
+def _choices(intents: Sequence[Intent]) -> tuple[str, Mask]:
+    """What the colour means, and which intents are shown."""
+    columns = st.columns([2, 4, 3])
+    by = columns[0].selectbox("Colour", list(_COLOURS), format_func=lambda c: _COLOURS[c], key="map_colour")
+    names = sorted({d for i in intents for d in i.cell.domain_ids})
+    domains = columns[1].multiselect("Domains", names, placeholder="any", key="map_domains")
+    levels = columns[2].multiselect("Complexity", list(ComplexityLevel), placeholder="any", key="map_levels")
+    wanted = set(domains)
+    shown = [
+        (not wanted or not wanted.isdisjoint(i.cell.domain_ids))
+        and (not levels or i.cell.complexity in levels)
+        for i in intents
+    ]
+    return by, np.array(shown, dtype=bool)
+
+
+def _group(intent: Intent, by: str, played: frozenset[str]) -> str:
+    if by == "complexity":
+        return intent.cell.complexity.value
+    if by == "played":
+        return "played" if intent.intent_id in played else "not played yet"
+    return intent.cell.domain_ids[0]
+
+
+def _picture(points: Points, groups: Sequence[str], shown: Mask) -> Mask | None:
+    """Draws the points that are shown, and gives which of all points were selected."""
+    import plotly.graph_objects as go
+
+    names = np.array(groups)
+    size = 7 if len(groups) < 3_000 else 5 if len(groups) < 15_000 else 3
+    traces = []
+    for place, name in enumerate(sorted(set(groups))):
+        mask = (names == name) & shown
+        if mask.any():
+            traces.append(
+                go.Scattergl(
+                    x=points[mask, 0],
+                    y=points[mask, 1],
+                    mode="markers",
+                    name=f"{charts.plain_label(name)} ({count(int(mask.sum()))})",
+                    marker={
+                        "size": size,
+                        "opacity": 0.75,
+                        "color": charts.PALETTE[place % len(charts.PALETTE)],
+                    },
+                    hoverinfo="skip",
+                )
+            )
+    figure = go.Figure(traces)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False, scaleanchor="x")
+    figure.update_layout(
+        height=600,
+        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        dragmode="lasso",
+        uirevision="map",
+        legend={"itemsizing": "constant", "y": 0.94},
+    )
+    state = st.plotly_chart(
+        figure,
+        key="map",
+        on_select="rerun",
+        selection_mode=("box", "lasso"),
+        config=_CONFIG,
+        alt="Map of the intents",
+    )
+    return selected(points, state.selection)
+
+
+_CONFIG: dict[str, Any] = {
+    "displaylogo": False,
+    "displayModeBar": True,
+    "scrollZoom": True,
+    "modeBarButtonsToRemove": ["toImage", "autoScale2d"],
+}
+
+
+def _selection(project: Project, intents: Sequence[Intent], mask: Mask) -> None:
+    """What was selected: how many, how diverse, which."""
+    from engine.intents.diversity import vendi_score
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{plural(len(intents), 'intent')} selected**", width="content")
+        if len(intents) > 1:
+            st.badge(f"Vendi {vendi_score(cached.vectors(project)[mask]):.2f}", color="blue")
+        domains = Counter(d for i in intents for d in i.cell.domain_ids)
+        for name, number in domains.most_common(5):
+            st.badge(f"{name} {count(number)}", color="gray")
+        st.space("stretch")
+        if 0 < len(intents) <= _PLAYED_AT_ONCE and st.button("Play these"):
+            ids = ", ".join(quoted(i.intent_id) for i in intents)
+            st.session_state["launch_where"] = f"intent_id in ({ids})"
+            st.switch_page(PAGES["runs"])
+    show_intents([_row(i) for i in intents[:_ROWS]])
+    if len(intents) > _ROWS:
+        st.caption(f"The first {count(_ROWS)} of {count(len(intents))}.")
+
+
+def _row(intent: Intent) -> dict[str, object]:
+    persona = intent.persona
+    return {
+        "intent_id": intent.intent_id,
+        "utterance": intent.utterance,
+        "complexity": intent.cell.complexity.value,
+        "domains": list(intent.cell.domain_ids),
+        "tasks": list(intent.cell.task_ids),
+        "persona_name": persona.name,
+        "role": persona.role,
+        "industry": persona.industry,
+        "taxonomy_version": intent.taxonomy_version,
+    }
