@@ -72,7 +72,7 @@ def play_them(curator: Watched) -> None:
     page.get_by_role("button", name="Start the run").click()
     expect(page.get_by_text(re.compile("of 4 trajectories"))).to_be_visible(timeout=60_000)
     expect(page.get_by_text("4 of 4 trajectories")).to_be_visible(timeout=240_000)
-    expect(page.get_by_text("finished", exact=True)).to_be_visible(timeout=30_000)
+    expect(page.locator(".stMarkdownBadge", has_text="finished")).to_be_visible(timeout=30_000)
 
 
 def look_at_a_failure(curator: Watched, run_id: str) -> None:
