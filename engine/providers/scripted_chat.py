@@ -24,8 +24,8 @@ _PLAIN_WORD = re.compile(r"[\w./=+:@-]+")
 _USAGE = Usage(n_calls=1, cost_usd=0.0)
 
 
-class ScriptedUser:
-    """The user's side of a script."""
+class _Scripted:
+    """One side of a script."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -34,6 +34,10 @@ class ScriptedUser:
     def info(self) -> ModelInfo:
         """Says that this is no model but a script."""
         return ModelInfo(provider="scripted", model="playbooks", parameters={"seed": self._script.seed})
+
+
+class ScriptedUser(_Scripted):
+    """The user's side of a script."""
 
     def complete(
         self,
@@ -83,16 +87,8 @@ class ScriptedUser:
         return choose_filled(phrases, slots, rng) or ""
 
 
-class ScriptedAgent:
+class ScriptedAgent(_Scripted):
     """The agent's side of a script."""
-
-    def __init__(self, script: Script) -> None:
-        self._script = script
-
-    @property
-    def info(self) -> ModelInfo:
-        """Says that this is no model but a script."""
-        return ModelInfo(provider="scripted", model="playbooks", parameters={"seed": self._script.seed})
 
     def complete(
         self,

@@ -81,11 +81,11 @@ class BlobRef(Record):
     """Bytes that the call really wrote; more than `size_bytes` only where the output cap cut it."""
 
 
-class Effect(Record):
-    """What one workspace action really did, streams in memory. The ledger keeps it with streams as blobs."""
+class Account(Record):
+    """What is said of every workspace action, whatever becomes of its streams."""
 
     action: str
-    """"exec", "read", "write"."""
+    """"exec", "read", "write"; "none" where a tool call never reached the workspace."""
     argv: tuple[str, ...] = ()
     """What was executed, as argv; empty for file actions."""
     cwd: str
@@ -99,32 +99,24 @@ class Effect(Record):
     """Which limit ended the call ("time", "output", "files", "memory", "workspace_lost"), if one did."""
     error: str | None = None
     """The workspace's own error, e.g. "ENOENT: no such file or directory: notes.txt"."""
+    changes: tuple[FileChange, ...] = ()
+    n_changes: int = Field(default=0, ge=0)
+    """How many paths changed; more than `changes` holds where there were over 2,000."""
+
+
+class Effect(Account):
+    """What one workspace action really did, its streams in memory."""
+
     stdout: bytes = b""
     stderr: bytes = b""
     stdout_total_bytes: int = 0
     stderr_total_bytes: int = 0
-    changes: tuple[FileChange, ...] = ()
-    n_changes: int = Field(default=0, ge=0)
-    """How many paths changed; more than `changes` holds where there were over 2,000."""
 
 
-class LedgerEntry(Record):
-    """The ledger's account of one tool call: what the workspace really did."""
+class LedgerEntry(Account):
+    """The ledger's account of one tool call: what the workspace really did, its streams as blobs."""
 
-    action: str
-    argv: tuple[str, ...] = ()
     path: str | None = None
     """The path that a file tool acted on, as it stands in the workspace."""
-    cwd: str
-    started_at: datetime
-    duration_ms: float = Field(ge=0.0)
-    exit_code: int | None = None
-    signal: int | None = None
-    timed_out: bool = False
-    limit: str | None = None
-    error: str | None = None
     stdout: BlobRef | None = None
     stderr: BlobRef | None = None
-    changes: tuple[FileChange, ...] = ()
-    n_changes: int = Field(default=0, ge=0)
-    """How many paths changed; more than `changes` holds where there were over 2,000."""
