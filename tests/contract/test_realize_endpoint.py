@@ -1,0 +1,55 @@
+"""Intents realised by a model over real HTTP, good answers and bad ones."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from engine.errors import StudioError
+from engine.pipeline import generate_intents
+from engine.schema.project import EndpointSettings, ProjectSettings
+from engine.store import Project
+from engine.store.intents import list_batches, read_intents
+from tests.chat_server import Answerer, Reply, chat_server, completion
+
+SENTENCE = "I keep the shift lists of two depots and have to hand figure {} to Amina before Friday noon. "
+
+
+def good(number: int) -> Reply:
+    text = "".join(SENTENCE.format(number * 10 + i) for i in range(5)).strip()
+    return completion({"content": json.dumps({"utterance": text})})
+
+
+def generate(project: Project, answer: Answerer, count: int) -> tuple[int, tuple[str, ...]]:
+    """How many intents were made, and why others were not."""
+    with chat_server(answer) as server:
+        endpoint = EndpointSettings(base_url=server.base_url, max_retries=0)
+        settings = ProjectSettings(name="test", endpoint=endpoint)
+        made = generate_intents(Project(project.paths, settings), count, seed=3, realizer="openai:test-model")
+    return len(made.intents), made.failures
+
+
+def test_a_model_realises_cells_and_its_name_stands_in_the_record(project: Project) -> None:
+    assert generate(project, lambda _, number: good(number), 4) == (4, ())
+    intents = read_intents(project)
+    assert {i.realization.provider for i in intents} == {"openai"}
+    assert {i.realization.model for i in intents} == {"test-model"}
+    assert all(i.realization.prompt_hash for i in intents)
+
+
+def test_an_answer_in_the_assistants_voice_is_asked_for_again(project: Project) -> None:
+    def answer(_: dict[str, Any], number: int) -> Reply:
+        if number == 0:
+            return completion({"content": json.dumps({"utterance": "Sure, I can help you with that!"})})
+        return good(number)
+
+    assert generate(project, answer, 1) == (1, ())
+
+
+def test_an_endpoint_that_is_down_is_one_line_and_leaves_no_batch(project: Project) -> None:
+    with pytest.raises(StudioError, match="no intent could be realised") as caught:
+        generate(project, lambda *_: Reply(500, b"{}"), 3)
+    assert "\n" not in str(caught.value)
+    assert list_batches(project) == []
