@@ -8,10 +8,13 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from engine.catalog import Catalog, TrajectoryFilter
+from engine.errors import QueryError
 from engine.query.run import select_ids
 from studio.widgets.plain import count, words
 
 _ANY, _WITH, _WITHOUT = "any", "with", "without"
+_KEPT = "trajectory_filter"
+"""Where the session keeps the values while another page is on the screen."""
 
 
 class _Choice(NamedTuple):
@@ -29,43 +32,6 @@ _CHOICES = (
     _Choice("complexity", "Complexity", "complexity"),
     _Choice("industry", "Industry", "industry"),
 )
-
-
-def filter_row(catalog: Catalog) -> TrajectoryFilter:
-    """Draws the filter and gives what is chosen.
-
-    Raises:
-        QueryError: The SQL condition is wrong.
-    """
-    ids = _condition_ids(catalog, str(st.session_state.get("where") or ""))
-    facets = catalog.facets(_chosen(ids))
-    with st.container(border=True):
-        first = st.columns([2.2, 1, 1, 1])
-        first[0].text_input(
-            "Text in any message",
-            key="text",
-            bind="query-params",
-            placeholder="e.g. roster.csv",
-            type="search",
-        )
-        _tri_state(first[1], "Failed calls", "failed", facets["has_failure"])
-        _tri_state(first[2], "Recoveries", "recovered", facets["has_recovery"])
-        first[3].selectbox(
-            "Sort by", list(SORTS), key="sort", format_func=lambda s: SORTS[s], bind="query-params"
-        )
-        second = st.columns(len(_CHOICES))
-        for column, choice in zip(second, _CHOICES, strict=True):
-            with column:
-                _multiselect(choice, facets[choice.facet])
-        st.text_input(
-            "Condition over the trajectories (SQL)",
-            key="where",
-            bind="query-params",
-            placeholder="e.g. n_turns >= 6 and n_failed_calls > 0 and n_recoveries = n_failed_calls",
-        )
-    return _chosen(_condition_ids(catalog, str(st.session_state.get("where") or "")))
-
-
 SORTS = {
     "created_at": "newest",
     "n_failed_calls": "failed calls",
@@ -76,8 +42,90 @@ SORTS = {
 }
 """Columns that the list can be sorted by, largest first."""
 
+_LISTS = tuple(choice.key for choice in _CHOICES)
+_ONES = {"text": "", "where": "", "failed": _ANY, "recovered": _ANY, "sort": "created_at"}
+"""Fields of one value, and the value that says nothing."""
+_ALLOWED = {"failed": (_ANY, _WITH, _WITHOUT), "recovered": (_ANY, _WITH, _WITHOUT), "sort": tuple(SORTS)}
 
-def _condition_ids(catalog: Catalog, where: str) -> tuple[str, ...] | None:
+
+def filter_row(catalog: Catalog) -> TrajectoryFilter:
+    """Draws the filter and gives what is chosen.
+
+    Raises:
+        QueryError: The SQL condition is wrong.
+    """
+    _take_address()
+    try:
+        ids, trouble = _condition_ids(catalog), None
+    except QueryError as error:
+        ids, trouble = None, error
+    wanted = _chosen(ids)
+    facets = catalog.facets(wanted)
+    with st.container(border=True):
+        first = st.columns([2.2, 1, 1, 1])
+        first[0].text_input(
+            "Text in any message",
+            key="text",
+            type="search",
+            placeholder="e.g. notes.md",
+            on_change=_write_address,
+        )
+        _tri_state(first[1], "Failed calls", "failed", facets["has_failure"])
+        _tri_state(first[2], "Recoveries", "recovered", facets["has_recovery"])
+        first[3].selectbox(
+            "Sort by", list(SORTS), key="sort", format_func=lambda s: SORTS[s], on_change=_write_address
+        )
+        for column, choice in zip(st.columns(len(_CHOICES)), _CHOICES, strict=True):
+            with column:
+                _multiselect(choice, facets[choice.facet])
+        st.text_input(
+            "Condition over the trajectories (SQL)",
+            key="where",
+            placeholder="e.g. n_turns >= 6 and n_failed_calls > 0 and n_recoveries = n_failed_calls",
+            on_change=_write_address,
+        )
+    if trouble is not None:
+        raise trouble
+    return wanted
+
+
+def _take_address() -> None:
+    """Gives the widgets their values: the address's where it names any, else the session's own.
+
+    A change of a widget is written into the address before the page runs, so that the two differ only
+    when somebody followed a link.
+    """
+    named = {key: st.query_params.get_all(key) for key in (*_LISTS, *_ONES) if key in st.query_params}
+    kept: dict[str, list[str]] = named or st.session_state.get(_KEPT, {})
+    for key in _LISTS:
+        st.session_state[key] = list(kept.get(key, []))
+    for key, nothing in _ONES.items():
+        value = next(iter(kept.get(key, [])), nothing)
+        st.session_state[key] = value if value in _ALLOWED.get(key, (value,)) else nothing
+    _write_address()
+
+
+def _values() -> dict[str, list[str]]:
+    """What is chosen, field by field; fields that say nothing are left out."""
+    lists = {key: [str(v) for v in st.session_state.get(key) or ()] for key in _LISTS}
+    ones = {key: str(st.session_state.get(key) or nothing) for key, nothing in _ONES.items()}
+    said = {key: [value] for key, value in ones.items() if value != _ONES[key]}
+    return {key: values for key, values in lists.items() if values} | said
+
+
+def _write_address() -> None:
+    """Writes what is chosen into the address and into the session's memory."""
+    values = _values()
+    st.session_state[_KEPT] = values
+    for key in (*_LISTS, *_ONES):
+        if key in values:
+            st.query_params[key] = values[key]
+        elif key in st.query_params:
+            del st.query_params[key]
+
+
+def _condition_ids(catalog: Catalog) -> tuple[str, ...] | None:
+    where = str(st.session_state.get("where") or "")
     return tuple(select_ids(catalog.files, where)) if where.strip() else None
 
 
@@ -102,15 +150,16 @@ def _chosen(ids: tuple[str, ...] | None) -> TrajectoryFilter:
 
 
 def _multiselect(choice: _Choice, counts: Mapping[Any, int]) -> None:
-    chosen = [v for v in st.session_state.get(choice.key) or () if v not in counts]
+    """The values of a facet with their counts; chosen ones stay even where nothing has them any more."""
+    gone = [v for v in st.session_state.get(choice.key) or () if v not in counts]
     st.multiselect(
         choice.label,
-        [*counts, *chosen],
+        [*counts, *gone],
         key=choice.key,
-        bind="query-params",
         format_func=lambda value: f"{_name(choice, value)} ({count(counts.get(value, 0))})",
         placeholder="any",
         wrap=False,
+        on_change=_write_address,
     )
 
 
@@ -126,4 +175,4 @@ def _tri_state(
     def text(value: str) -> str:
         return value if value == _ANY else f"{value} ({count(numbers[value])})"
 
-    column.selectbox(label, [_ANY, _WITH, _WITHOUT], key=key, bind="query-params", format_func=text)
+    column.selectbox(label, [_ANY, _WITH, _WITHOUT], key=key, format_func=text, on_change=_write_address)

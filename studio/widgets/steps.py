@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from engine.catalog.messages import call_ids
 from engine.schema.trajectory import Trajectory
 from studio import state
 from studio.widgets.plain import plural
@@ -29,22 +30,25 @@ def place_of(trajectory: Trajectory, turn_number: int | None, call_id: str) -> P
     """
     last = len(trajectory.turns) - 1
     turn = min(max((turn_number or 1) - 1, 0), last)
-    searched = range(last + 1) if turn_number is None else [turn]
-    for position in searched if call_id else []:
-        for index, call in enumerate(trajectory.turns[position].tool_calls()):
-            if call.id == call_id:
-                return Place(position, index)
+    for place, known in zip(_call_places(trajectory), call_ids(trajectory), strict=True):
+        if known == call_id and (turn_number is None or place.turn == turn):
+            return place
     return Place(turn)
+
+
+def _call_places(trajectory: Trajectory) -> list[Place]:
+    """The places of all calls, in order."""
+    return [
+        Place(turn, index)
+        for turn, record in enumerate(trajectory.turns)
+        for index, _ in enumerate(record.tool_calls())
+    ]
 
 
 def failed_places(trajectory: Trajectory) -> list[Place]:
     """The places of all failed calls, in order."""
-    return [
-        Place(turn, index)
-        for turn, record in enumerate(trajectory.turns)
-        for index, call in enumerate(record.tool_calls())
-        if call.failed
-    ]
+    places = zip(_call_places(trajectory), trajectory.tool_calls(), strict=True)
+    return [place for place, call in places if call.failed]
 
 
 def next_failed(trajectory: Trajectory, place: Place) -> Place | None:
@@ -56,8 +60,9 @@ def next_failed(trajectory: Trajectory, place: Place) -> Place | None:
 
 def go(trajectory: Trajectory, place: Place) -> None:
     """Puts a place into the page's address."""
-    calls = list(trajectory.turns[place.turn].tool_calls())
-    chosen = None if place.call is None else calls[place.call].id
+    chosen = None
+    if place.call is not None:
+        chosen = call_ids(trajectory)[_call_places(trajectory).index(place)]
     state.set_address(turn=place.turn + 1, call=chosen)
 
 
