@@ -12,7 +12,6 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
-from pathlib import Path
 
 from engine.errors import InputError, StudioError
 from engine.paths import streamlit_home
@@ -36,11 +35,9 @@ def serve_studio(project: Project, port: int | None) -> int:
         StudioError: The studio is not installed.
     """
     chosen = free_port(port)
-    spec = importlib.util.find_spec("studio")
-    if spec is None or not spec.submodule_search_locations:
+    if importlib.util.find_spec("studio") is None:
         raise StudioError("the studio is not installed beside the engine: reinstall ise-studio")
-    app = Path(next(iter(spec.submodule_search_locations))) / "app.py"
-    command = [sys.executable, "-m", "streamlit", "run", str(app), *_flags(chosen)]
+    command = [sys.executable, "-m", "studio.server", *_flags(chosen)]
     environment = {**os.environ, "ISE_PROJECT": str(project.root.resolve())}
     sys.stderr.write(f"the studio is at http://{HOST}:{chosen} (Ctrl-C ends it; runs go on)\n")
     # Streamlit reads .streamlit/config.toml of the folder that it is started in.

@@ -37,9 +37,8 @@ def served(project: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "streamlit", "run", str(REPOSITORY / "studio" / "app.py")]
     server = subprocess.Popen(
-        [*command, f"--server.port={port}"],
+        [sys.executable, "-m", "studio.server", f"--server.port={port}"],
         cwd=REPOSITORY,
         env={**os.environ, "ISE_PROJECT": str(project)},
         stdin=subprocess.DEVNULL,
