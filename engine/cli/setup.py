@@ -51,11 +51,11 @@ def doctor(session: Session) -> int:
     "--port", type=click.IntRange(1, 65535), default=None, help="Default: 8501, else the next free."
 )
 @pass_session
-def ui(session: Session, port: int | None) -> int:
+def ui(session: Session, port: int | None) -> None:
     """Open the studio on 127.0.0.1."""
     from engine.serve import serve_studio
 
-    return serve_studio(session.project(), port)
+    serve_studio(session.project(), port)
 
 
 @click.command()
@@ -66,7 +66,7 @@ def ui(session: Session, port: int | None) -> int:
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--no-ui", is_flag=True, help="Stop before the studio opens.")
 @pass_session
-def demo(session: Session, n_intents: int, n_trajectories: int, seed: int, no_ui: bool) -> int:
+def demo(session: Session, n_intents: int, n_trajectories: int, seed: int, no_ui: bool) -> None:
     """Run the whole pipeline on the embedded defaults, then open the studio."""
     from engine.demo import run_demo
     from engine.serve import serve_studio
@@ -77,7 +77,8 @@ def demo(session: Session, n_intents: int, n_trajectories: int, seed: int, no_ui
         f"{summary.n_trajectories} trajectories"
     )
     session.answer(summary.model_dump(mode="json"), text)
-    return 0 if no_ui else serve_studio(session.project(), None)
+    if not no_ui:
+        serve_studio(session.project(), None)
 
 
 COMMANDS = (demo, ui, new, weights, doctor)

@@ -38,7 +38,7 @@ def served(project: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     server = subprocess.Popen(
-        [sys.executable, "-m", "studio.server", f"--server.port={port}"],
+        [sys.executable, "-m", "studio.server", str(port)],
         cwd=REPOSITORY,
         env={**os.environ, "ISE_PROJECT": str(project)},
         stdin=subprocess.DEVNULL,
