@@ -57,7 +57,7 @@ def test_a_disk_that_fills_up_in_mid_run_fails_the_run_and_keeps_what_is_finishe
     project: Project, tmp_path: Path
 ) -> None:
     then = (
-        f'{ENGINE} intents sample --count 40 && head -c 700k /dev/zero > "$1/ballast"; '
+        f'{ENGINE} intents sample --count 14 && head -c 700k /dev/zero > "$1/ballast"; '
         f'{ENGINE} run start --wait; echo "exit $?"; rm "$1/ballast"; mount -o remount,size=64m "$1"; '
         f'id=$(ls "$1/project/runs"); before=$(ls "$1/project/runs/$id/trajectories" | wc -l); '
         f'{ENGINE} run resume "$id" --wait; echo "exit $?"; '
@@ -65,8 +65,10 @@ def test_a_disk_that_fills_up_in_mid_run_fails_the_run_and_keeps_what_is_finishe
         "|| echo torn; done; "
         'echo "$before" then $(ls "$1/project/runs/$id/trajectories" | wc -l)'
     )
-    done = on_small_disk(project, tmp_path / "disk", "3m", then)
-    words = done.stdout.splitlines()
-    assert words[-3] == "exit 1"
-    assert words[-2].startswith("run-")
-    assert "torn" not in words
+    done = on_small_disk(project, tmp_path / "disk", "2m", then)
+    failed, finished, resumed, counts = done.stdout.splitlines()[-4:]
+    before, _, after = counts.split()
+    assert (failed, resumed, finished.split(" · ")[1]) == ("exit 1", "exit 0", "finished")
+    assert "the disk is full" in done.stderr
+    assert 0 < int(before) < int(after) == 14
+    assert "torn" not in done.stdout

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections import Counter
 
 import pytest
@@ -81,10 +80,8 @@ def test_the_shares_are_the_papers() -> None:
     assert max(domains.values()) / min(domains.values()) < 1.1
 
 
-def test_fifty_thousand_cells_take_seconds() -> None:
-    start = time.process_time()
-    assert len(sample_cells(STARTER, 50_000, 1)) == 50_000
-    assert time.process_time() - start < 15
+def test_fifty_thousand_different_cells_can_be_drawn() -> None:
+    assert len(set(sample_cells(STARTER, 50_000, 1))) == 50_000
 
 
 def test_weights_are_respected() -> None:

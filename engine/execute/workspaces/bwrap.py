@@ -159,7 +159,7 @@ def _start(
     after: Sequence[str],
     seccomp: bytes | None,
 ) -> subprocess.Popen[bytes]:
-    as_root = os.geteuid() == 0
+    as_root = _is_real_root()
     with ExitStack() as stack:
         fds = {inside: _memory_file(stack, content) for inside, content in data.items()}
         program, env, more = _program(binary, stack) if as_root else (str(binary.path), {}, [])
@@ -182,6 +182,17 @@ def _start(
             group=NOBODY if as_root else None,
             extra_groups=[] if as_root else None,
         )
+
+
+def _is_real_root() -> bool:
+    """True for a root that can become nobody; in a user namespace of one user, root is an ordinary user."""
+    return os.geteuid() == 0 and all(_maps(Path(f"/proc/self/{kind}_map"), NOBODY) for kind in ("uid", "gid"))
+
+
+def _maps(table: Path, number: int) -> bool:
+    """True when the namespace's table (first id inside, first id outside, how many) knows the id."""
+    rows = (map(int, line.split()) for line in table.read_text(encoding="ascii").splitlines())
+    return any(first <= number < first + n for first, _, n in rows)
 
 
 def _program(binary: BwrapBinary, stack: ExitStack) -> tuple[str, dict[str, str], list[int]]:
