@@ -53,8 +53,8 @@ def _vectors_stamp(project: Project) -> Stamp:
 
 
 def n_files(folder: Path) -> int:
-    """How many JSON files a folder holds."""
-    return sum(1 for _ in folder.glob("*.json")) if folder.is_dir() else 0
+    """How many JSON files a folder holds, those of its subfolders included."""
+    return sum(1 for _ in folder.rglob("*.json")) if folder.is_dir() else 0
 
 
 def is_mapped(project: Project) -> bool:
@@ -83,14 +83,12 @@ def vendi(project: Project) -> Vendi | None:
 @st.cache_data(show_spinner="Measuring the Vendi Score", max_entries=4, hash_funcs=_BY_ROOT)
 def _vendi(project: Project, model: str, at: Stamp) -> Vendi | None:
     from engine.intents.diversity import vendi_score
-    from engine.intents.embed import vectors_of
 
-    intents = kept_intents(project)
     try:
-        vectors = vectors_of(project, model, intents)
+        known = vectors(project)
     except InputError:
         return None
-    return Vendi(len(intents), vendi_score(vectors), model)
+    return Vendi(len(known), vendi_score(known), model)
 
 
 def vectors(project: Project) -> NDArray[np.float32]:

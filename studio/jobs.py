@@ -6,6 +6,7 @@ a job prints what it does as JSON lines into a log, and the page reads the log's
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,8 @@ class Report(Record):
     done: int = 0
     total: int = 0
     ended: bool = False
+    stopped: bool = False
+    """True where somebody stopped it; what it had made is kept."""
     error: str = ""
     notes: tuple[str, ...] = ()
     """What each finished step came to."""
@@ -69,8 +72,10 @@ class Job:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         said = [line.removeprefix(_MARK) for line in lines if line.startswith(_MARK)]
         report = Report.model_validate_json(said[-1]) if said else Report()
+        if gone and self.process.returncode == -signal.SIGTERM:
+            return report.model_copy(update={"ended": True, "stopped": True})
         if gone and not report.ended:
-            last = one_line(lines[-1] if lines and not lines[-1].startswith(_MARK) else "stopped", 300)
+            last = one_line(lines[-1] if lines and not lines[-1].startswith(_MARK) else "it was killed", 300)
             return report.model_copy(update={"ended": True, "error": f"the job ended half-way: {last}"})
         return report
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.catalog import Catalog
+from engine.errors import InputError
 from engine.store.project import Project
 from studio import cached, state
 from studio.widgets import errors
@@ -16,6 +17,7 @@ from studio.widgets.intent_table import intent_table
 from studio.widgets.job_panel import job_panel
 from studio.widgets.make_intents import follow_up_button, make_form
 from studio.widgets.map_panel import map_panel
+from studio.widgets.plain import escaped
 
 _TABS = ["Map", "Diversity", "Coverage", "Table"]
 
@@ -49,9 +51,7 @@ def _tabs(project: Project, *, busy: bool) -> None:
 
 
 def _map(project: Project, *, busy: bool) -> None:
-    if cached.vendi(project) is None:
-        empty_state("No map yet", "The map is drawn from embeddings: embed the intents first.")
-        follow_up_button(project, busy=busy)
+    if not _embedded(project, busy=busy):
         return
     map_panel(project)
     if cached.map_points(project).method != "umap":
@@ -59,11 +59,20 @@ def _map(project: Project, *, busy: bool) -> None:
 
 
 def _diversity(project: Project, *, busy: bool) -> None:
-    if cached.vendi(project) is None:
-        empty_state("Not measured yet", "The Vendi Score is over embeddings: embed the intents first.")
+    if _embedded(project, busy=busy):
+        diversity_panel(project)
+
+
+def _embedded(project: Project, *, busy: bool) -> bool:
+    """True when every kept intent has a vector; else says so and offers to embed."""
+    try:
+        cached.vectors(project)
+    except InputError as error:
+        empty_state("Not embedded yet", "The map and the Vendi Score are over embeddings.")
+        st.caption(escaped(str(error)))
         follow_up_button(project, busy=busy)
-        return
-    diversity_panel(project)
+        return False
+    return True
 
 
 def _coverage(project: Project, *, busy: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.catalog import Catalog
+from engine.errors import StudioError
 from engine.runs import list_runs
 from engine.schema.run import RunStatus
 from engine.store.project import Project
@@ -12,7 +13,7 @@ from engine.taxonomy import current_taxonomy, taxonomy_stats
 from studio import cached, state
 from studio.widgets import charts, content, errors
 from studio.widgets.empty import PAGES
-from studio.widgets.facts import Facts, next_step, read_facts
+from studio.widgets.facts import Facts, Made, next_step, read_facts
 from studio.widgets.frame import metric_row, page_head
 from studio.widgets.plain import big_count, count, plural, share, words
 from studio.widgets.run_panel import is_live
@@ -25,7 +26,9 @@ def view() -> None:
     with Catalog.open(project) as catalog:
         facts = read_facts(catalog)
     runs = list_runs(project)
-    _figures(project, facts)
+    cells, place = _cells(project), st.empty()
+    with place.container():
+        _figures(facts, cells, "…", "being measured")
     _next(project, facts, runs)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -42,22 +45,28 @@ def view() -> None:
         )
     if runs:
         _runs(runs)
-
-
-def _figures(project: Project, facts: Facts) -> None:
-    combinations = "–"
-    with errors.shown():
-        combinations = big_count(taxonomy_stats(current_taxonomy(project)).n_combinations)
     vendi = cached.vendi(project)
+    score = (f"{vendi.vendi:.2f}", f"over {count(vendi.n)} intents") if vendi else ("–", "not embedded yet")
+    with place.container():
+        _figures(facts, cells, *score)
+
+
+def _cells(project: Project) -> str:
+    """How many cells the taxonomy has; a dash, and the error, where it cannot be read."""
+    try:
+        return big_count(taxonomy_stats(current_taxonomy(project)).n_combinations)
+    except StudioError as error:
+        errors.show_error(error)
+        return "–"
+
+
+def _figures(facts: Facts, cells: str, vendi: str, pool: str) -> None:
+    """The row of figures. The Vendi Score is filled in last: a large pool takes seconds to read."""
     metric_row(
         [
-            ("Combinations", combinations, "possible cells"),
+            ("Combinations", cells, "possible cells"),
             ("Intents kept", count(facts.n_kept), f"of {count(facts.n_intents)} drawn"),
-            (
-                "Vendi Score",
-                f"{vendi.vendi:.2f}" if vendi else "–",
-                f"over {count(vendi.n)} intents" if vendi else "not embedded yet",
-            ),
+            ("Vendi Score", vendi, pool),
             (
                 "Trajectories",
                 count(facts.n_trajectories),
@@ -74,12 +83,12 @@ def _figures(project: Project, facts: Facts) -> None:
 
 
 def _next(project: Project, facts: Facts, runs: list[RunStatus]) -> None:
+    paths = project.paths
     step = next_step(
         facts,
         mapped=cached.is_mapped(project),
         live=any(is_live(r) for r in runs),
-        n_selections=cached.n_files(project.paths.selections),
-        n_splits=cached.n_files(project.paths.splits),
+        made=Made(*(cached.n_files(folder) for folder in (paths.selections, paths.splits, paths.exports))),
     )
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="next-step"):
         st.badge("Next", color="primary")

@@ -9,12 +9,14 @@ from engine.schema.sandbox import SandboxInfo
 from engine.schema.trajectory import Trajectory
 from engine.store.runs import read_trajectory, run_of
 from studio import state
-from studio.widgets import content, conversation, ledger
+from studio.widgets import content, conversation, errors, ledger
 from studio.widgets.empty import PAGES, empty_state
 from studio.widgets.frame import page_head
 from studio.widgets.plain import escaped, plural, words
 from studio.widgets.scroll import scroll_to_chosen
 from studio.widgets.steps import Place, failed_places, place_of, steer
+
+_FOLLOW_S = 2.0
 
 
 def view() -> None:
@@ -42,6 +44,8 @@ def view() -> None:
             else "This rollout ended before its first turn."
         )
         return
+    if trajectory.stop_reason is None:
+        _follow(trajectory_id, len(trajectory.turns))
     place = place_of(trajectory, state.address_number("turn"), state.address_text("call"))
     steer(trajectory, place)
     left, right = st.columns([11, 10], gap="medium")
@@ -49,6 +53,16 @@ def view() -> None:
         _conversation(trajectory, place)
     with right:
         _ledger(trajectory, place, run_of(project, trajectory_id))
+
+
+@st.fragment(run_every=_FOLLOW_S)
+def _follow(trajectory_id: str, n_turns: int) -> None:
+    """Draws the page anew once the rollout in progress has another turn, or has ended."""
+    with errors.shown():
+        now = read_trajectory(state.project(), trajectory_id)
+        if len(now.turns) != n_turns or now.stop_reason is not None:
+            st.rerun()
+        st.caption("Being played right now: new turns appear by themselves.")
 
 
 def _head(trajectory: Trajectory) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from engine.catalog import Catalog
 from engine.runs import list_runs
 from engine.schema.run import RunStatus
 from engine.store.project import Project
 from engine.store.runs import read_config, run_paths
-from studio import cached, state
+from studio import state
 from studio.widgets import errors
 from studio.widgets.empty import empty_state
 from studio.widgets.frame import page_head
@@ -26,7 +27,8 @@ def view() -> None:
         "Plays intents: a role-locked user simulator, an agent, and every tool call in a live workspace.",
     )
     project = state.project()
-    n_kept = len(cached.kept_intents(project))
+    with Catalog.open(project) as catalog:
+        n_kept = int(catalog.rows("select count(*) as n from intents where kept")[0]["n"])
     runs = list_runs(project)
     if n_kept == 0:
         empty_state(

@@ -28,6 +28,12 @@ FIRST, SECOND, QUIET = PALETTE[0], PALETTE[6], PALETTE[3]
 """Ours, the other, the background."""
 
 
+def steps(number: int) -> list[tuple[float, str]]:
+    """A colour scale of `number` flat steps from the palette, for codes 0 to `number` - 1."""
+    flat = [(place / number, (place + 1) / number, PALETTE[place % len(PALETTE)]) for place in range(number)]
+    return [(end, color) for low, high, color in flat for end in (low, high)]
+
+
 def bars(
     values: Mapping[str, float], *, key: str, title: str, colors: Mapping[str, str] | None = None
 ) -> None:

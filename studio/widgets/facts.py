@@ -37,6 +37,14 @@ class Facts:
     """Two tools, the smaller name first -> trajectories that use both."""
 
 
+class Made(NamedTuple):
+    """How many selections, splits and exports there are."""
+
+    n_selections: int
+    n_splits: int
+    n_exports: int
+
+
 class NextStep(NamedTuple):
     """What to do next: our own words, and the page where one does it."""
 
@@ -89,7 +97,7 @@ def read_facts(catalog: Catalog) -> Facts:
     )
 
 
-def next_step(facts: Facts, *, mapped: bool, live: bool, n_selections: int, n_splits: int) -> NextStep:
+def next_step(facts: Facts, *, mapped: bool, live: bool, made: Made) -> NextStep:
     """The first thing that is missing on the way from taxonomy to export."""
     if not facts.n_intents:
         return NextStep(
@@ -111,15 +119,22 @@ def next_step(facts: Facts, *, mapped: bool, live: bool, n_selections: int, n_sp
         return NextStep(
             "Start a run", "Play some of the kept intents in isolated workspaces.", "runs", "Start a run"
         )
-    if not n_selections:
+    if not made.n_selections:
         return NextStep(
             "Look at what came out, then select",
             "Read where the agent failed and recovered, and save what you want under a name.",
             "trajectories",
             "Look at trajectories",
         )
-    if not n_splits:
+    if not made.n_splits:
         return NextStep(
             "Cut a split", "A selection is saved: cut it by intent, then export.", "export", "Cut and export"
         )
-    return NextStep("Export", "A split is ready: check it and write it for training.", "export", "Export")
+    if not made.n_exports:
+        return NextStep("Export", "A split is ready: check it and write it for training.", "export", "Export")
+    return NextStep(
+        "Go round again",
+        "Look at the map and the coverage for holes, and make intents there.",
+        "intents",
+        "Look for holes",
+    )

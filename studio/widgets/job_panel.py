@@ -82,6 +82,9 @@ def _ended(project: Project, report: Report) -> None:
         st.caption(escaped(note))
     if report.error:
         st.error(escaped(report.error))
+    elif report.stopped:
+        st.badge("stopped", color="gray")
+        st.caption("What was made is kept. Embed, dedup and map goes on where it was.")
     else:
         st.badge("done", color="green")
     if st.button("Put away", key="job-away"):

@@ -21,6 +21,8 @@ from studio.widgets.plain import count, plural
 from studio.widgets.sql_text import quoted
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from studio.widgets.inside import Mask, Points
 
 _ROWS, _PLAYED_AT_ONCE = 200, 500
@@ -71,27 +73,25 @@ def _picture(points: Points, groups: Sequence[str], shown: Mask) -> Mask | None:
     """Draws the points that are shown, and gives which of all points were selected."""
     import plotly.graph_objects as go
 
-    names = np.array(groups)
+    names = sorted(set(groups))
+    codes = np.array([names.index(group) for group in groups], dtype=np.int16)[shown]
     size = 7 if len(groups) < 3_000 else 5 if len(groups) < 15_000 else 3
-    traces = []
-    for place, name in enumerate(sorted(set(groups))):
-        mask = (names == name) & shown
-        if mask.any():
-            traces.append(
-                go.Scattergl(
-                    x=points[mask, 0],
-                    y=points[mask, 1],
-                    mode="markers",
-                    name=f"{charts.plain_label(name)} ({count(int(mask.sum()))})",
-                    marker={
-                        "size": size,
-                        "opacity": 0.75,
-                        "color": charts.PALETTE[place % len(charts.PALETTE)],
-                    },
-                    hoverinfo="skip",
-                )
-            )
-    figure = go.Figure(traces)
+    cloud = go.Scattergl(
+        x=points[shown, 0],
+        y=points[shown, 1],
+        mode="markers",
+        marker={
+            "size": size,
+            "opacity": 0.75,
+            "color": codes,
+            "colorscale": charts.steps(len(names)),
+            "cmin": -0.5,
+            "cmax": len(names) - 0.5,
+        },
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    figure = go.Figure([cloud, *_legend(names, codes)])
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
     figure.update_layout(
@@ -99,7 +99,7 @@ def _picture(points: Points, groups: Sequence[str], shown: Mask) -> Mask | None:
         margin={"l": 0, "r": 0, "t": 8, "b": 0},
         dragmode="lasso",
         uirevision="map",
-        legend={"itemsizing": "constant", "y": 0.94},
+        legend={"itemsizing": "constant", "y": 0.94, "itemclick": False, "itemdoubleclick": False},
     )
     state = st.plotly_chart(
         figure,
@@ -110,6 +110,24 @@ def _picture(points: Points, groups: Sequence[str], shown: Mask) -> Mask | None:
         alt="Map of the intents",
     )
     return selected(points, state.selection)
+
+
+def _legend(names: Sequence[str], codes: NDArray[np.int16]) -> list[Any]:
+    """One empty trace a colour. The points themselves are one trace, so that no group hides another."""
+    import plotly.graph_objects as go
+
+    counts = np.bincount(codes, minlength=len(names))
+    return [
+        go.Scattergl(
+            x=[None],
+            y=[None],
+            mode="markers",
+            name=f"{charts.plain_label(name)} ({count(int(number))})",
+            marker={"size": 9, "color": charts.PALETTE[place % len(charts.PALETTE)]},
+            hoverinfo="skip",
+        )
+        for place, (name, number) in enumerate(zip(names, counts, strict=True))
+    ]
 
 
 _CONFIG: dict[str, Any] = {

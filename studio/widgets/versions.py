@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
 
+from engine.catalog import Catalog
 from engine.store.project import Project
 from engine.taxonomy import EntryChange, diff_versions, list_versions, read_version, save_taxonomy
 from engine.taxonomy.versions import CURRENT, STARTER
@@ -16,8 +18,11 @@ from studio.widgets.plain import plural
 
 
 def version_panel(project: Project, draft: Draft) -> None:
-    """Two versions side by side in a table of changes, and a way to begin from an older one."""
-    names = [STARTER, *list_versions(project), CURRENT]
+    """The saved versions, what changed between two of them, and a way to begin from an older one."""
+    saved = list_versions(project)
+    if saved:
+        _table(project, saved)
+    names = [STARTER, *saved, CURRENT]
     before, after, action = st.columns([2, 2, 3], vertical_alignment="bottom")
     a = before.selectbox("From", names, index=max(len(names) - 3, 0))
     b = after.selectbox("To", names, index=len(names) - 1)
@@ -37,6 +42,30 @@ def version_panel(project: Project, draft: Draft) -> None:
             st.dataframe(
                 [row for change in changes for row in _rows(change)], hide_index=True, column_order=_ORDER
             )
+
+
+def _table(project: Project, saved: list[str]) -> None:
+    """Every version with when it was saved and how many intents were drawn under it, newest first."""
+    with Catalog.open(project) as catalog:
+        drawn = catalog.rows("select taxonomy_version as v, count(*) as n from intents group by 1")
+    n_drawn = {row["v"]: row["n"] for row in drawn}
+    folder = project.paths.taxonomy_versions
+    st.dataframe(
+        [
+            {
+                "Version": name,
+                "Saved (UTC)": datetime.fromtimestamp((folder / name).stat().st_mtime, UTC),
+                "Intents drawn": n_drawn.get(name, 0),
+            }
+            for name in reversed(saved)
+        ],
+        hide_index=True,
+        height="content" if len(saved) < 7 else 270,
+        column_config={
+            "Saved (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", timezone="UTC")
+        },
+        alt="Saved versions",
+    )
 
 
 _ORDER = ["change", "dimension", "entry", "field", "before", "after"]

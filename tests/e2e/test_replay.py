@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
+from engine.schema.run import RunState
+from engine.store.project import Project
+from engine.store.runs import write_trajectory
 from tests.app.sample_project import MAIN
-from tests.e2e.harness import Watched
+from tests.builders import make_call, make_trajectory, make_turn, save_run
+from tests.e2e.harness import Watched, served, watched
 
 pytestmark = pytest.mark.browser
 
@@ -63,3 +68,18 @@ def test_an_address_that_names_nothing_says_so_and_the_page_stays_usable(studio:
     expect(page.get_by_text("Traceback")).to_have_count(0)
     page.get_by_role("link", name="Taxonomy").click()
     expect(page.get_by_role("heading", name="Taxonomy")).to_be_visible()
+
+
+def test_a_rollout_in_progress_shows_its_next_turn_by_itself(browser: Browser, tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "live")
+    first, second = (make_turn(make_call(call_id=f"call_{n}"), index=n, text=f"Request {n}.") for n in (0, 1))
+    playing = make_trajectory("t-live", first, stop_reason=None, outcome=None)
+    save_run(project, playing, state=RunState.RUNNING)
+    with served(project.root) as address, watched(browser, address) as studio:
+        page = studio.open("replay?trajectory=t-live")
+        expect(page.get_by_text("Being played right now")).to_be_visible()
+        expect(page.get_by_text("Request 0.")).to_be_visible()
+        write_trajectory(project.paths.run("run-1"), playing.model_copy(update={"turns": (first, second)}))
+        expect(page.get_by_text("Turn 1 of 2")).to_be_visible(timeout=15_000)
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_text("Request 1.")).to_be_visible()
