@@ -13,7 +13,7 @@ from studio import state
 from studio.widgets import errors
 from studio.widgets.empty import empty_state
 from studio.widgets.frame import page_head
-from studio.widgets.launch import launch_form
+from studio.widgets.launch import CONDITION, launch_form
 from studio.widgets.plain import words
 from studio.widgets.run_panel import is_live, run_panel
 
@@ -35,7 +35,7 @@ def view() -> None:
             "No intents to play", "A run plays intents that dedup kept.", page="intents", label="Make intents"
         )
     else:
-        with st.expander("New run", expanded=not runs or "launch_where" in st.session_state):
+        with st.expander("New run", expanded=not runs or bool(st.session_state.get(CONDITION))):
             launch_form(project, n_kept)
     if not runs:
         if n_kept:

@@ -13,6 +13,10 @@ from studio.widgets.plain import plural
 _COLUMNS = "complexity, domains, tasks, n_tasks, persona_id, industry, experience_level, taxonomy_version"
 
 
+CONDITION = "launch_condition"
+"""Where the session keeps the condition; another page may put one there."""
+
+
 def launch_form(project: Project, n_kept: int) -> None:
     """Asks what to play and how, and starts it in a process of its own.
 
@@ -25,7 +29,7 @@ def launch_form(project: Project, n_kept: int) -> None:
         count = first[0].number_input("Intents to play", 1, max(n_kept, 1), min(12, max(n_kept, 1)))
         where = first[1].text_input(
             "Condition over the intents (SQL, optional)",
-            st.session_state.pop("launch_where", ""),
+            key=CONDITION,
             placeholder="e.g. complexity = 'complex' and list_contains(domains, 'file-io')",
             help=f"Columns: {_COLUMNS}.",
         )

@@ -17,6 +17,7 @@ from studio.widgets import charts
 from studio.widgets.empty import PAGES
 from studio.widgets.inside import selected
 from studio.widgets.intent_table import show_intents
+from studio.widgets.launch import CONDITION
 from studio.widgets.plain import count, plural
 from studio.widgets.sql_text import quoted
 
@@ -152,7 +153,7 @@ def _selection(project: Project, intents: Sequence[Intent], mask: Mask) -> None:
         st.space("stretch")
         if 0 < len(intents) <= _PLAYED_AT_ONCE and st.button("Play these"):
             ids = ", ".join(quoted(i.intent_id) for i in intents)
-            st.session_state["launch_where"] = f"intent_id in ({ids})"
+            st.session_state[CONDITION] = f"intent_id in ({ids})"
             st.switch_page(PAGES["runs"])
     show_intents([_row(i) for i in intents[:_ROWS]])
     if len(intents) > _ROWS:

@@ -47,6 +47,6 @@ def test_a_lasso_shows_its_intents_and_hands_them_to_a_run(browser: Browser, tmp
         expect(page.locator(".stMarkdownBadge", has_text="Vendi")).to_be_visible()
         page.get_by_role("button", name="Play these").click()
         expect(page.get_by_role("heading", name="Runs")).to_be_visible()
-        condition = page.get_by_label("Condition over the intents (SQL, optional)").input_value()
-        assert condition.startswith("intent_id in ('intent_")
-        assert condition.count("intent_") == n_selected + 1
+        condition = page.get_by_role("textbox", name="Condition over the intents")
+        expect(condition).to_have_value(re.compile(r"^intent_id in \('intent_"))
+        assert condition.input_value().count("intent_") == n_selected + 1
