@@ -16,7 +16,7 @@ from engine.store.curation import list_selections, list_splits
 from engine.store.files import read_bytes, read_record
 from engine.store.project import Project
 from studio.widgets import content, errors
-from studio.widgets.plain import count, moment, plural, size
+from studio.widgets.plain import count, escaped, moment, plural, size
 
 _ZIP_BYTES = 500 * 2**20
 """A larger export is not packed in memory: it lies in the project's folder."""
@@ -67,7 +67,7 @@ def _export(out: Path, manifest: Manifest, number: int) -> None:
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center"):
             content.strong(out.name, f"export-{number}")
-            st.badge(manifest.format, color="blue")
+            st.badge(escaped(manifest.format), color="blue")
             trajectories = plural(manifest.n_trajectories, "trajectory", "trajectories")
             st.caption(f"{trajectories} · {moment(manifest.created_at)}", width="content")
             st.space("stretch")

@@ -6,6 +6,7 @@ import re
 import string
 from datetime import UTC, datetime
 
+_ADDRESS = re.compile(r":(?=//)|www(?=\.)|@", re.IGNORECASE)
 _PUNCTUATION = str.maketrans({c: f"\\{c}" for c in string.punctuation})
 
 
@@ -13,9 +14,10 @@ def escaped(text: str) -> str:
     """`text` with every punctuation mark escaped: where Streamlit renders Markdown, it shows as it is.
 
     For the few places that take only Markdown (error boxes, labels). Long content goes through `st.text`
-    or `st.code`, which never render.
+    or `st.code`, which never render. Addresses get an invisible joint: they would become links otherwise,
+    escaped or not.
     """
-    return " ".join(text.split()).translate(_PUNCTUATION)
+    return _ADDRESS.sub("\\g<0>\u2060", " ".join(text.split())).translate(_PUNCTUATION)
 
 
 def count(number: int) -> str:

@@ -11,7 +11,7 @@ from engine.schema.run import RunConfig, RunState, RunStatus
 from engine.store.project import Project
 from studio.widgets import content, errors
 from studio.widgets.empty import PAGES
-from studio.widgets.plain import count, duration, moment, plural, words
+from studio.widgets.plain import count, duration, escaped, moment, plural, words
 
 Color = Literal["red", "orange", "green", "blue", "gray"]
 _COLORS: dict[RunState, Color] = {
@@ -70,7 +70,7 @@ def _endings(status: RunStatus) -> None:
         for reason, number in sorted(status.by_stop_reason.items(), key=lambda item: -item[1]):
             good = reason == "user_done"
             color: Color = "green" if good else "red" if reason.endswith("_failed") else "orange"
-            st.badge(f"{words(reason)} · {count(number)}", color=color)
+            st.badge(f"{escaped(words(reason))} · {count(number)}", color=color)
 
 
 def _playing(status: RunStatus) -> None:
