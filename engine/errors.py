@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from engine.schema.chat import Usage
+
 
 class StudioError(Exception):
     """The work failed (exit 1). Its text is one line for the person at the screen: what, where, the mend."""
@@ -25,6 +27,11 @@ class SandboxError(StudioError):
 
 class ModelError(StudioError):
     """A model call failed for good: retries are used up, or the request can never succeed."""
+
+    def __init__(self, message: str, usage: Usage | None = None) -> None:
+        super().__init__(message)
+        self.usage = usage or Usage()
+        """What the call consumed all the same."""
 
 
 class QueryError(InputError):

@@ -38,11 +38,11 @@ class ChatModel(Protocol):
             messages: The chat so far, first a system message.
             tools: What the model may call; with tools the completion may hold tool calls.
             response_schema: JSON schema that the content must follow, where the provider can bind it.
-            timeout_s: Wall time of one request; retries are the provider's affair and bounded.
+            timeout_s: Wall time of the whole call. Retries within it are the provider's affair.
 
         Raises:
-            ModelError: The endpoint's or the request's fault, after retries. The rollout ends with it as
-                its failure cause.
+            ModelError: The endpoint's or the request's fault, after retries, with what it consumed. The
+                rollout ends with it as its failure cause.
         """
         ...
 

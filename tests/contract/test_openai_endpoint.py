@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from engine import build
 from engine.errors import InputError, ModelError
@@ -63,7 +68,10 @@ def test_a_time_out_is_named_with_its_seconds() -> None:
         (b'{"choices": "none"}', "no chat completion"),
         (b'{"choices": []}', "empty"),
         (b'{"choices": [{"message": {"role": "assistant", "content": ""}}]}', "empty"),
+        (b"[" * 200_000, "no chat completion"),
+        (b'{"choices": [' + b" " * (33 * 2**20) + b"]}", "no chat completion"),
     ],
+    ids=["no JSON", "other shape", "no choice", "no content", "nested deep", "too large"],
 )
 def test_broken_and_empty_answers_are_asked_for_again_then_named(body: bytes, problem: str) -> None:
     with pytest.raises(ModelError, match=problem):
@@ -75,6 +83,81 @@ def test_a_broken_answer_is_survived_when_the_next_is_sound() -> None:
         return Reply(body=b"{") if number == 0 else completion({"content": "sound"})
 
     assert ask(answer) == ("sound", 2)
+
+
+@contextmanager
+def dripping(first: bytes) -> Iterator[str]:
+    """The base URL of a server that says `first`, then a blank every tenth of a second, and never ends."""
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(first)
+            while not ended.wait(0.1):
+                connection.sendall(b" ")
+
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        ended.set()
+
+
+@pytest.mark.parametrize("first", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\n\r\n", b""])
+def test_the_time_out_is_wall_time_even_where_bytes_keep_dripping_in(first: bytes) -> None:
+    with dripping(first) as base_url:
+        began = time.monotonic()
+        with pytest.raises(ModelError, match=r"no answer within 0\.5 s|broke off|Connection error"):
+            OpenAIChat(endpoint(base_url, max_retries=20), "test-model", seed=3).complete(
+                HELLO, timeout_s=0.5
+            )
+        assert time.monotonic() - began < 3
+
+
+def test_waiting_to_ask_again_ends_at_the_time_out_too() -> None:
+    began = time.monotonic()
+    with pytest.raises(ModelError, match=r"no answer within 0\.5 s"):
+        ask(lambda *_: Reply(429, b"{}", headers={"Retry-After": "60"}), timeout_s=0.5)
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ({"prompt_tokens": -5, "completion_tokens": 3}, (0, 3)),
+        ({"prompt_tokens": 1e30, "completion_tokens": 10**40}, (10**12, 10**12)),
+        ({"prompt_tokens": float("nan"), "completion_tokens": "many"}, (0, 0)),
+        (["no", "object"], (0, 0)),
+    ],
+)
+def test_senseless_token_counts_do_not_spoil_the_answer(counts: object, expected: tuple[int, int]) -> None:
+    body = json.loads(completion({"content": "hi"}).body) | {"usage": counts}
+    with chat_server(lambda *_: Reply(body=json.dumps(body).encode())) as server:
+        answer = OpenAIChat(endpoint(server.base_url), "test-model", seed=3).complete(HELLO)
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == expected
+
+
+def test_half_a_character_in_an_answer_is_replaced_so_that_it_can_be_written() -> None:
+    half = "a\ud800b"
+    calls = [{"id": half, "function": {"name": half, "arguments": a}} for a in (half, {half: half})]
+    message = {"content": half, "reasoning": half, "tool_calls": calls}
+    with chat_server(lambda *_: completion(message, finish_reason=half)) as server:
+        answer = OpenAIChat(endpoint(server.base_url), "test-model", seed=3).complete(HELLO)
+    assert json.loads(answer.model_dump_json())["content"] == "a\ufffdb"
+    assert answer.tool_calls[1].arguments == '{"a\ufffdb": "a\ufffdb"}'
+
+
+def test_every_answer_that_came_is_paid_for_also_when_none_was_usable() -> None:
+    def answer(_: dict[str, Any], number: int) -> Reply:
+        return completion({"content": "" if number < 2 else "at last"})
+
+    with chat_server(answer) as server:
+        usage = OpenAIChat(endpoint(server.base_url), "test-model", seed=3).complete(HELLO).usage
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.n_calls) == (33, 21, 3)
+    with chat_server(lambda *_: completion({"content": ""})) as server, pytest.raises(ModelError) as caught:
+        OpenAIChat(endpoint(server.base_url), "test-model", seed=3).complete(HELLO)
+    assert (caught.value.usage.prompt_tokens, caught.value.usage.n_calls) == (33, 3)
 
 
 def test_an_endpoint_without_json_schema_output_is_asked_without_it() -> None:
@@ -109,6 +192,50 @@ def test_the_key_goes_to_the_endpoint_and_into_no_message(monkeypatch: pytest.Mo
 def test_a_remote_endpoint_without_a_key_is_refused_with_the_mend() -> None:
     with pytest.raises(InputError, match="set the environment variable OPENAI_API_KEY"):
         OpenAIChat(EndpointSettings(), "gpt", seed=1)
+
+
+@pytest.mark.parametrize("key", ["sk-schlüssel", "sk-1\n", "two words"])
+def test_a_key_that_no_header_can_carry_is_refused_unsaid(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(InputError, match="the key in OPENAI_API_KEY holds blanks or characters") as caught:
+        OpenAIChat(EndpointSettings(), "gpt", seed=1)
+    assert key not in str(caught.value)
+
+
+def test_the_placeholder_of_a_local_endpoint_is_not_masked_in_messages() -> None:
+    with pytest.raises(ModelError, match="none of it fits"):
+        ask(lambda *_: Reply(400, b'{"error": {"message": "none of it fits"}}'))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:99999/v1",
+        "http://[bad",
+        "http://1.2.3.999/v1",
+        "http://a..b/v1",
+        "http:///v1",
+        "ftp://a.example/v1",
+        "https://me:secret@a.example/v1",
+        "https://a.example/v1\n",
+        "https://é.example/v1",
+        "a.example",
+    ],
+)
+def test_an_address_that_is_none_is_refused_with_the_mend(url: str) -> None:
+    with pytest.raises(ValidationError, match=r"write it like https://api\.openai\.com/v1"):
+        EndpointSettings(base_url=url)
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:8000/v1", "http://gpu_1.local/v1", "https://10.0.0.7"])
+def test_names_and_numbers_are_addresses(url: str) -> None:
+    assert EndpointSettings(base_url=url).base_url == url
+
+
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "_API_KEY", "A-B_API_KEY"])
+def test_a_project_can_name_only_api_keys_to_be_sent(name: str) -> None:
+    with pytest.raises(ValidationError, match="ends in _API_KEY"):
+        EndpointSettings(api_key_env=name)
 
 
 def test_usage_and_cost_are_counted_from_the_answer() -> None:

@@ -1,0 +1,138 @@
+"""The chat format of OpenAI-compatible endpoints: requests as they want them, answers as they come."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from engine.schema.chat import ChatMessage, Completion, Role, ToolCallRequest, ToolSchema
+from engine.schema.text import ForeignText, well_formed
+
+_MAX_TOKENS = 10**12
+"""More than any call can take, and a million such counts still fit into 64 bits."""
+
+
+def _as_count(value: object) -> int:
+    """A token count as far as it makes sense: a wrong one must not spoil the answer that it stands beside."""
+    if not isinstance(value, int | float) or math.isnan(value):
+        return 0
+    return int(min(max(0, value), _MAX_TOKENS))
+
+
+_Count = Annotated[int, BeforeValidator(_as_count)]
+
+
+class _Lenient(BaseModel):
+    """Foreign JSON: what we need of it, whatever else it holds."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class _Function(_Lenient):
+    name: ForeignText
+    arguments: ForeignText | dict[str, Any] | None = ""
+
+
+class _ToolCall(_Lenient):
+    id: ForeignText | None = ""
+    function: _Function
+
+
+class _Message(_Lenient):
+    content: ForeignText | None = None
+    reasoning_content: ForeignText | None = None
+    reasoning: ForeignText | None = None
+    refusal: ForeignText | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(_Lenient):
+    message: _Message
+    finish_reason: ForeignText | None = None
+
+
+class _Answer(_Lenient):
+    choices: list[_Choice]
+
+
+class _Usage(_Lenient):
+    prompt_tokens: _Count = 0
+    completion_tokens: _Count = 0
+
+
+class Answer(NamedTuple):
+    """What one response held: a completion or what is wrong, and the tokens that it says it took."""
+
+    completion: Completion | None
+    problem: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def read_answer(body: bytes) -> Answer:
+    """The answer in a response's body, whatever it is made of."""
+    tokens = (0, 0)
+    try:
+        raw = json.loads(body)
+        tokens = _tokens_in(raw)
+        choices = _Answer.model_validate(raw).choices
+        completion = _completion(choices[0]) if choices else None
+    except (ValueError, RecursionError):  # no JSON, no text, another shape, or nested beyond all measure
+        return Answer(None, "the answer was no chat completion", *tokens)
+    if completion is None or not (completion.tool_calls or completion.content.strip()):
+        return Answer(None, "the answer was empty", *tokens)
+    return Answer(completion, "", *tokens)
+
+
+def _tokens_in(raw: object) -> tuple[int, int]:
+    found = raw.get("usage") if isinstance(raw, dict) else None
+    usage = _Usage.model_validate(found if isinstance(found, dict) else {})
+    return usage.prompt_tokens, usage.completion_tokens
+
+
+def _completion(choice: _Choice) -> Completion:
+    message = choice.message
+    return Completion(
+        content=message.content or message.refusal or "",
+        reasoning=message.reasoning_content or message.reasoning,
+        tool_calls=tuple(_tool_call(c) for c in message.tool_calls or ()),
+        finish_reason=choice.finish_reason or "stop",
+    )
+
+
+def _tool_call(call: _ToolCall) -> ToolCallRequest:
+    arguments = call.function.arguments
+    text = json.dumps(arguments, ensure_ascii=False) if isinstance(arguments, dict) else arguments or ""
+    return ToolCallRequest(id=call.id or "", name=call.function.name, arguments=well_formed(text))
+
+
+def request_body(
+    messages: Sequence[ChatMessage],
+    tools: Sequence[ToolSchema],
+    response_schema: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """The request but for the model's name and its parameters."""
+    body: dict[str, Any] = {"messages": [_message(m) for m in messages]}
+    if tools:
+        body["tools"] = [{"type": "function", "function": t.model_dump(mode="json")} for t in tools]
+    if response_schema:
+        schema = {"name": "reply", "schema": dict(response_schema), "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body
+
+
+def _message(message: ChatMessage) -> dict[str, Any]:
+    """A message in the wire's shape. Reasoning is not sent back: endpoints differ in what they accept."""
+    wire: dict[str, Any] = {"role": message.role.value, "content": message.content}
+    if message.tool_calls:
+        wire["tool_calls"] = [
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+            for c in message.tool_calls
+        ]
+    if message.role is Role.TOOL:
+        wire["tool_call_id"] = message.tool_call_id
+    return wire
