@@ -31,8 +31,7 @@ screenshots: $(VENV)/.installed-dev
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: Python >= 3.11 is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
-	@$(PYTHON) -m venv $(VENV) \
-		|| { rm -rf $(VENV); echo "error: python3 cannot make environments: apt-get install python3-venv" >&2; exit 2; }
+	@bash .ci/venv $(PYTHON) $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) --editable .
@@ -48,5 +47,5 @@ lock:
 	.venv-lock/bin/python -m pip install --quiet --editable '.[dev]' 'torch==2.13.0'
 	{ echo "# The versions that every install takes: 'make install' passes this file to pip as its constraints."; \
 	  echo "# Made anew with: make lock"; \
-	  .venv-lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu//' | grep -v -i '^nvidia\|^triton'; } > constraints.txt
+	  .venv-lock/bin/python -m pip freeze --all --exclude-editable | sed 's/+cpu//' | grep -v -i '^nvidia\|^triton\|^pip='; } > constraints.txt
 	rm -rf .venv-lock

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine import __version__, build
-from engine.errors import InputError, SandboxError, StudioError
+from engine.errors import SandboxError, StudioError
 from engine.paths import cache_dir
 from engine.schema.base import Record
 from engine.schema.project import ProjectSettings
@@ -78,7 +78,7 @@ def _sandbox(name: str, proofs: dict[str, SandboxInfo | None]) -> Finding:
 def _project(root: Path) -> tuple[ProjectSettings, Finding]:
     try:
         project = Project.open(root)
-    except InputError as error:
+    except StudioError as error:
         return ProjectSettings(name="none"), Finding(
             name="project", ok=False, needed=False, detail=str(error)
         )

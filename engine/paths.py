@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.errors import InputError
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectPaths:
@@ -53,6 +55,10 @@ class ProjectPaths:
         """What dedup decided, one JSON a line, rewritten whole."""
         return self.intents / "decisions.jsonl"
 
+    def batch(self, name: str) -> Path:
+        """One intent batch."""
+        return self.intents / f"{name}.jsonl"
+
     def embeddings(self, model: str) -> Path:
         """Folder of one model's vectors."""
         return self.root / "embeddings" / model
@@ -80,10 +86,18 @@ class ProjectPaths:
         """Folder of selections."""
         return self.root / "selections"
 
+    def selection(self, name: str) -> Path:
+        """One selection."""
+        return self.selections / f"{name}.json"
+
     @property
     def splits(self) -> Path:
         """Folder of splits."""
         return self.root / "splits"
+
+    def split(self, name: str) -> Path:
+        """One split."""
+        return self.splits / f"{name}.json"
 
     @property
     def exports(self) -> Path:
@@ -170,8 +184,12 @@ def cache_dir() -> Path:
     """Where weights are kept: $ISE_CACHE, else $XDG_CACHE_HOME/ise-studio, else ~/.cache/ise-studio."""
     if chosen := os.environ.get("ISE_CACHE"):
         return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "ise-studio"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "ise-studio"
+    try:
+        return Path.home() / ".cache" / "ise-studio"
+    except RuntimeError as error:
+        raise InputError("this user has no home folder: set ISE_CACHE to a folder for the weights") from error
 
 
 def default_project() -> Path:

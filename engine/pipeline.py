@@ -14,7 +14,8 @@ from engine.intents.map import MapResult, build_map
 from engine.intents.realize import realize_scripted
 from engine.intents.realize_model import realize_with_model
 from engine.intents.sample import sample_cells
-from engine.ports import Progress
+from engine.intents.where import parse_where
+from engine.ports import ChatModel, Progress
 from engine.providers.embedders import embedder_name
 from engine.query.run import select_ids
 from engine.schema.base import utc_now
@@ -28,7 +29,9 @@ from engine.store.intents import (
     write_batch,
     write_decisions,
 )
-from engine.taxonomy import keep_taxonomy
+from engine.taxonomy import current_taxonomy, keep_taxonomy
+
+_CHUNK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,31 +68,48 @@ def generate_intents(
         StudioError: The model could realise none of them.
     """
     chosen = project.settings.seed + len(list_batches(project)) if seed is None else seed
+    if where:
+        parse_where(where, current_taxonomy(project))
+    model = None
+    if realizer != build.SCRIPTED:
+        model = build.chat_model(realizer, project.settings.endpoint, chosen)
+    # Only now, as nothing may be written for wrong words: every batch names a saved version.
     taxonomy = keep_taxonomy(project)
     cells = sample_cells(taxonomy, count, chosen, where)
-    generated = _realize(project, taxonomy, cells, chosen, realizer, progress)
-    write_batch(project, generated.intents)
-    return generated
+    if model is None:
+        library = build.script_library()
+        intents = realize_scripted(
+            cells, taxonomy, library.playbooks, library.lexicons, library.voice, chosen, utc_now()
+        )
+        write_batch(project, intents)
+        return Generated(intents)
+    return _realize_with_model(project, taxonomy, cells, model, chosen, progress)
 
 
-def _realize(
+def _realize_with_model(
     project: Project,
     taxonomy: Taxonomy,
     cells: list[Cell],
+    model: ChatModel,
     seed: int,
-    realizer: str,
     progress: Progress | None,
 ) -> Generated:
-    if realizer == build.SCRIPTED:
-        library = build.script_library()
-        now = utc_now()
-        intents = realize_scripted(
-            cells, taxonomy, library.playbooks, library.lexicons, library.voice, seed, now
-        )
-        return Generated(intents)
-    model = build.chat_model(realizer, project.settings.endpoint, seed)
-    result = realize_with_model(cells, taxonomy, model, seed, progress)
-    return Generated(list(result.intents), tuple(f.reason for f in result.failures))
+    """Realises and writes a batch for every `_CHUNK` cells, so that a break loses little of what was paid."""
+    intents: list[Intent] = []
+    failures: list[str] = []
+    for start in range(0, len(cells), _CHUNK):
+
+        def shifted(done: int, _: int, start: int = start) -> None:
+            if progress:
+                progress(start + done, len(cells))
+
+        result = realize_with_model(cells[start : start + _CHUNK], taxonomy, model, seed, shifted)
+        known = {intent.intent_id for intent in read_intents(project)}
+        fresh = [i for i in result.intents if i.intent_id not in known]
+        write_batch(project, fresh)
+        intents += fresh
+        failures += [failure.reason for failure in result.failures]
+    return Generated(intents, tuple(failures))
 
 
 def embed_intents(project: Project, progress: Progress | None = None) -> int:

@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from engine import build
-from engine.errors import InputError, StudioError
+from engine.errors import InputError, StudioError, one_line
 from engine.paths import RunPaths
 from engine.schema.base import utc_now
 from engine.schema.intent import Intent
@@ -24,6 +25,7 @@ from engine.store.files import is_locked, read_bytes, writing
 from engine.store.intents import read_kept_intents
 from engine.store.runs import (
     Control,
+    finished_ids,
     list_run_ids,
     read_config,
     read_status,
@@ -35,6 +37,8 @@ from engine.store.runs import (
 
 ENDED = frozenset({RunState.FINISHED, RunState.STOPPED, RunState.FAILED, RunState.INTERRUPTED})
 _POLL_S = 0.25
+_TAKE_UP_S = 15.0
+"""How long we look on until a new worker has taken up its run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,15 @@ def choose_intents(project: Project, request: RunRequest, seed: int, *, scripted
     return order if request.count is None else order[: request.count]
 
 
+def _played_ids(project: Project) -> set[str]:
+    """Intents that some run was asked to play; a run whose configuration is damaged counts for nothing."""
+    played: set[str] = set()
+    for run_id in list_run_ids(project):
+        with suppress(StudioError):
+            played.update(read_config(project.paths.run(run_id)).intent_ids)
+    return played
+
+
 def _matching(project: Project, where: str) -> set[str]:
     from engine.catalog import refresh
     from engine.query.run import select_ids
@@ -147,16 +160,29 @@ def _new_run_id() -> str:
 
 
 def _spawn(run: RunPaths) -> None:
-    """Starts the worker in a session of its own, its output in the run's log."""
+    """Starts the worker in a session of its own, its output in the run's log, and sees it take up the run.
+
+    Raises:
+        StudioError: It ended at once; the message is its log's last line, the run is marked as failed.
+    """
     with writing(run.log), run.log.open("ab") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "engine.worker", str(run.root.resolve())],
+        # -P: the folder that we happen to stand in is no place to import from.
+        worker = subprocess.Popen(
+            [sys.executable, "-P", "-m", "engine.worker", str(run.root.resolve())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
             close_fds=True,
         )
+    deadline = time.monotonic() + _TAKE_UP_S
+    while time.monotonic() < deadline and read_status(run).state is RunState.STARTING:
+        if worker.poll():
+            last = _last_words(run)
+            failed = read_status(run).model_copy(update={"state": RunState.FAILED, "message": last})
+            write_status(run, failed)
+            raise StudioError(f"the worker of {run.root.name} ended at once: {last}")
+        time.sleep(_POLL_S / 5)
 
 
 def list_runs(project: Project) -> list[RunStatus]:
@@ -198,8 +224,8 @@ def resume_run(project: Project, run_id: str) -> RunStatus:
     status = read_status(run)
     if is_locked(run.lock):
         raise InputError(f"run {run_id} is running: stop it first, or wait for its end")
-    if status.state is RunState.FINISHED:
-        raise InputError(f"run {run_id} is finished: there is nothing to resume")
+    if len(finished_ids(run)) >= status.n_total:
+        raise InputError(f"run {run_id} has played all its intents: there is nothing to resume")
     build.sandbox(read_config(run).sandbox).prove()
     write_control(run, Control(stop=False))
     started = status.model_copy(
@@ -218,6 +244,8 @@ def wait_for(
     while True:
         status = read_status(run)
         progress(status)
+        if status.state is RunState.INTERRUPTED:
+            return status.model_copy(update={"message": f"{status.message} ({_last_words(run)})"})
         if status.state in ENDED:
             return status
         time.sleep(_POLL_S)
@@ -229,8 +257,16 @@ def read_log_tail(project: Project, run_id: str, max_bytes: int = 16_384) -> str
     Raises:
         NotFoundError: No such run.
     """
-    run = run_paths(project, run_id)
+    return _log_tail(run_paths(project, run_id), max_bytes)
+
+
+def _log_tail(run: RunPaths, max_bytes: int) -> str:
     try:
         return read_bytes(run.log)[-max_bytes:].decode("utf-8", errors="replace")
     except StudioError:
         return ""
+
+
+def _last_words(run: RunPaths) -> str:
+    """The last line of the worker's log."""
+    return one_line(_log_tail(run, 4096).strip().rpartition("\n")[2]) or "its log says nothing"

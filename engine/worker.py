@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import subprocess
 import sys
 import threading
 import zlib
@@ -18,20 +17,18 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 
-from engine import __version__, build
+from engine import build
 from engine.errors import StudioError, one_line
-from engine.execute import agent as agent_stage
-from engine.execute.agent import Agent, system_prompt
-from engine.execute.tools import TOOLS
+from engine.execute.agent import Agent
 from engine.execute.workspaces.bubblewrap import Bubblewrap
 from engine.paths import RunPaths
+from engine.provenance import Origin, git_revision
 from engine.rollout import play
 from engine.schema.base import utc_now
 from engine.schema.intent import Intent
 from engine.schema.run import RunConfig, RunState, RunStatus
-from engine.schema.sandbox import BlobRef, SandboxInfo
-from engine.schema.trajectory import Provenance, StopReason, Trajectory
-from engine.simulate import user as user_stage
+from engine.schema.sandbox import BlobRef
+from engine.schema.trajectory import StopReason, Trajectory
 from engine.simulate.user import UserSimulator
 from engine.store import Project
 from engine.store.files import exclusive
@@ -50,6 +47,10 @@ from engine.store.runs import (
 from engine.taxonomy import current_taxonomy
 
 _POLL_S = 0.3
+_LOCK_WITHIN_S = 5.0
+"""A reader that asks whether the worker lives holds the lock for a moment."""
+_HOPELESS = 5
+_FAILURES = (StopReason.AGENT_FAILED, StopReason.USER_FAILED, StopReason.WORKSPACE_FAILED)
 log = logging.getLogger("worker")
 
 
@@ -60,17 +61,6 @@ class _RunStoppedError(Exception):
 def rollout_seed(run_seed: int, intent_id: str) -> int:
     """The seed of one rollout: of its own, and the same in every run with this seed."""
     return (run_seed * 1_000_003 + zlib.crc32(intent_id.encode())) % 2**31
-
-
-def git_revision() -> str | None:
-    """The revision of the checkout that this engine runs from; None for an installed wheel."""
-    folder = Path(__file__).resolve().parent
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
 
 
 class Worker:
@@ -84,6 +74,8 @@ class Worker:
         self._endings: Counter[str] = Counter()
         self._cost_done = 0.0
         self._cost_playing: dict[str, float] = {}
+        self._n_failed_in_a_row = 0
+        self._last_cause = "see the trajectories"
         self._started_at = utc_now()
 
     def stop(self, *_: object) -> None:
@@ -99,6 +91,8 @@ class Worker:
         try:
             state, message = self._play_missing()
         except StudioError as error:
+            # What is unfinished is played anew anyway; where the disk is full this makes room to say so.
+            drop_in_progress(self._run)
             self._write_status(RunState.FAILED, one_line(error))
             raise
         self._write_status(state, message)
@@ -107,26 +101,36 @@ class Worker:
     def _play_missing(self) -> tuple[RunState, str]:
         self._write_status(RunState.RUNNING, "proving the sandbox")
         backend = build.sandbox(self._config.sandbox)
-        proof = backend.prove()
-        taxonomy = current_taxonomy(self._project)
-        start = _Start(self._config, proof, taxonomy.version, taxonomy.content_hash, git_revision())
+        origin = Origin(self._config, backend.prove(), current_taxonomy(self._project), git_revision())
         self._count_finished()
         drop_in_progress(self._run)
         missing = self._missing_intents()
         problems: list[str] = []
         with ThreadPoolExecutor(self._config.concurrency, thread_name_prefix="rollout") as pool:
-            futures = {pool.submit(self._play_one, intent, start, backend): intent for intent in missing}
+            futures = {pool.submit(self._play_one, intent, origin, backend): intent for intent in missing}
             problems = self._watch(set(futures))
         if problems:
             raise StudioError(
                 f"{len(problems)} rollouts broke off, first: {problems[0]}; mend the cause, then "
                 f"'ise-studio run resume {self._config.run_id}'"
             )
-        if self._stop.is_set():
-            return RunState.STOPPED, "stopped: resume plays what is missing"
+        return self._ending()
+
+    def _ending(self) -> tuple[RunState, str]:
+        n_done = sum(self._endings.values())
+        if n_done and n_done == sum(self._endings[reason] for reason in _FAILURES):
+            return RunState.FAILED, f"all {n_done} rollouts failed, the last one so: {self._last_cause}"
+        if n_done >= len(self._config.intent_ids):
+            return RunState.FINISHED, ""
+        if self._is_hopeless():
+            n_failed = self._n_failed_in_a_row
+            return (
+                RunState.FAILED,
+                f"{n_failed} rollouts in a row failed, the last one so: {self._last_cause}",
+            )
         if self._over_budget():
-            return RunState.STOPPED, "the budget is used up: resume goes on with a new budget only"
-        return RunState.FINISHED, ""
+            return RunState.STOPPED, "the budget is used up: start a new run for the rest"
+        return RunState.STOPPED, "stopped: resume plays what is missing"
 
     def _watch(self, futures: set[Future[None]]) -> list[str]:
         """Keeps the status fresh until all rollouts are through; gives what broke off and why."""
@@ -158,10 +162,10 @@ class Worker:
             raise StudioError(f"intent {gone[0]} is no longer in the project: restore its batch, then resume")
         return [intents[i] for i in wanted]
 
-    def _play_one(self, intent: Intent, start: _Start, backend: Bubblewrap) -> None:
+    def _play_one(self, intent: Intent, origin: Origin, backend: Bubblewrap) -> None:
         if self._stop.is_set():
             raise _RunStoppedError
-        if self._over_budget():
+        if self._over_budget() or self._is_hopeless():
             return
         seed = rollout_seed(self._config.seed, intent.intent_id)
         endpoint = self._project.settings.endpoint
@@ -169,7 +173,7 @@ class Worker:
         agent = Agent(
             build.agent_model(self._config.agent, endpoint, intent, seed), self._config.limits, self._keep
         )
-        trajectory = start.trajectory(intent, seed, user, agent)
+        trajectory = origin.trajectory(intent, seed, user, agent)
         with self._mutex:
             self._playing[trajectory.trajectory_id] = 0
         try:
@@ -200,6 +204,9 @@ class Worker:
                 self._cost_playing[trajectory.trajectory_id] = cost
             else:
                 self._endings[trajectory.stop_reason.value] += 1
+                failed = trajectory.stop_reason in _FAILURES
+                self._n_failed_in_a_row = self._n_failed_in_a_row + 1 if failed else 0
+                self._last_cause = trajectory.failure_cause or self._last_cause
                 self._cost_playing.pop(trajectory.trajectory_id, None)
                 self._cost_done += cost
 
@@ -212,6 +219,11 @@ class Worker:
         budget = self._config.budget_usd
         with self._mutex:
             return budget is not None and self._cost_done + sum(self._cost_playing.values()) >= budget
+
+    def _is_hopeless(self) -> bool:
+        """True when so many rollouts failed in a row that the cause is not the intents."""
+        with self._mutex:
+            return self._n_failed_in_a_row >= max(_HOPELESS, 2 * self._config.concurrency)
 
     def _count_finished(self) -> None:
         for ending in scan_endings(self._run):
@@ -236,46 +248,13 @@ class Worker:
         write_status(self._run, status)
 
 
-class _Start:
-    """What every trajectory of the run begins with."""
-
-    def __init__(
-        self, config: RunConfig, proof: SandboxInfo, version: str, content_hash: str, revision: str | None
-    ) -> None:
-        self._config, self._proof, self._revision = config, proof, revision
-        self._version, self._hash = version, content_hash
-        self._prompt_hashes = {**user_stage.prompt_hashes(), **agent_stage.prompt_hashes()}
-
-    def trajectory(self, intent: Intent, seed: int, user: UserSimulator, agent: Agent) -> Trajectory:
-        """A trajectory without turns."""
-        return Trajectory(
-            trajectory_id=trajectory_id_of(self._config.run_id, intent.intent_id),
-            intent=intent,
-            provenance=Provenance(
-                run_id=self._config.run_id,
-                seed=seed,
-                engine_version=__version__,
-                git_revision=self._revision,
-                taxonomy_version=self._version,
-                taxonomy_hash=self._hash,
-                prompt_hashes=self._prompt_hashes,
-                user=user.model.info,
-                agent=agent.model.info,
-                sandbox=self._proof,
-                tools=TOOLS,
-                system_prompt=system_prompt(),
-            ),
-            created_at=utc_now(),
-        )
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Plays the run in the folder that is named; 0 when nothing failed."""
     (folder,) = arguments if arguments is not None else sys.argv[1:]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     root = Path(folder)
     run = RunPaths(root)
-    with exclusive(run.lock, blocking=False) as held:
+    with exclusive(run.lock, wait_s=_LOCK_WITHIN_S) as held:
         if not held:
             log.error("another worker plays this run already")
             return 1

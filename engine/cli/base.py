@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.errors import one_line
+from engine.schema.base import MAX_SEED
 
 if TYPE_CHECKING:
     from engine.ports import Progress
@@ -39,7 +40,7 @@ class Session:
         if self.as_json:
             click.echo(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, default=str))
         elif text:
-            click.echo(text)
+            click.echo(printable(text))
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
@@ -51,12 +52,26 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
     return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+class FiniteFloat(click.FloatRange):
+    """A number within a range; NaN, which is in none, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """The number; fails for what is none."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+SEED = click.IntRange(0, MAX_SEED)
+"""What every generator here takes as its seed."""
+
 pass_session = click.make_pass_decorator(Session)
 
 
 def say(text: str) -> None:
     """A line about what goes on, to stderr."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
 
 
 def progress_on_stderr(what: str) -> Progress:
@@ -86,8 +101,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _cell(value: object) -> str:
-    text = one_line("" if value is None else value, _CELL_CHARS)
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return printable(one_line("" if value is None else value, _CELL_CHARS))
 
 
 def printable(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from engine.cli.base import Session, pass_session, printable, say, table
+from engine.cli.base import SEED, FiniteFloat, Session, pass_session, say, table
 
 
 @click.group()
@@ -53,13 +53,13 @@ def show(session: Session, trajectory_id: str) -> None:
             mark = "failed" if call.failed else "ok"
             lines.append(f"    {call.name} ({mark}): {' '.join(call.arguments.split())[:160]}")
         lines.append(f"    agent: {turn.answer or turn.failure}")
-    session.answer(trajectory.model_dump(mode="json"), printable("\n".join(lines)))
+    session.answer(trajectory.model_dump(mode="json"), "\n".join(lines))
 
 
 @click.command()
 @click.argument("sql", metavar="SQL")
 @click.option("--max-rows", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
-@click.option("--timeout", "timeout_s", type=click.FloatRange(0.1, 600), default=10.0, show_default=True)
+@click.option("--timeout", "timeout_s", type=FiniteFloat(0.1, 600), default=10.0, show_default=True)
 @pass_session
 def query(session: Session, sql: str, max_rows: int, timeout_s: float) -> None:
     """Ask the project's tables: one SELECT, read-only, bounded in time and memory."""
@@ -117,7 +117,7 @@ def split() -> None:
 @click.argument("name")
 @click.option("--selection", required=True)
 @click.option("--ratios", default="train=0.9,validation=0.05,test=0.05", show_default=True)
-@click.option("--seed", type=int, default=None, help="Default: the project's.")
+@click.option("--seed", type=SEED, default=None, help="Default: the project's.")
 @pass_session
 def make(session: Session, name: str, selection: str, ratios: str, seed: int | None) -> None:
     """Cut a selection by intent."""

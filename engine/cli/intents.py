@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.base import Session, pass_session, progress_on_stderr, say, table
+from engine.cli.base import SEED, FiniteFloat, Session, pass_session, progress_on_stderr, say, table
 
 if TYPE_CHECKING:
     from engine.intents.diversity import Diversity
@@ -21,7 +21,7 @@ def intents() -> None:
 @click.option("--count", type=click.IntRange(1, 1_000_000), required=True)
 @click.option(
     "--seed",
-    type=int,
+    type=SEED,
     default=None,
     help="Default: the project's, and the next one for each batch after the first.",
 )
@@ -61,7 +61,7 @@ def embed(session: Session) -> None:
 
 
 @intents.command()
-@click.option("--threshold", type=click.FloatRange(0.0, 1.0), default=None, help="Cosine; default 0.85.")
+@click.option("--threshold", type=FiniteFloat(0.0, 1.0), default=None, help="Cosine; default 0.85.")
 @pass_session
 def dedup(session: Session, threshold: float | None) -> None:
     """Find repeated intents (exact, lexical, semantic) and keep the first of each."""
@@ -88,9 +88,7 @@ def map_(session: Session) -> None:
 
 
 @intents.command()
-@click.option(
-    "--q", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Order; inf for infinity."
-)
+@click.option("--q", type=FiniteFloat(0.1), default=1.0, show_default=True, help="Order; inf for infinity.")
 @click.option("--by", type=click.Choice(["domain", "task", "persona", "complexity"]), default=None)
 @click.option("--where", default=None, help="SQL condition over the intents table.")
 @pass_session

@@ -12,7 +12,6 @@ from engine.cli import curate, intents, runs, setup, taxonomy
 from engine.cli.base import Session, say
 from engine.errors import InputError, StudioError, one_line
 from engine.paths import default_project
-from engine.store.files import write_error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -68,8 +67,15 @@ def _run(words: list[str]) -> int:
         sys.stderr.close()
         return 1
     except OSError as error:
-        return _fail(str(write_error(Path(error.filename or "?"), error)), 1)
+        return _fail(_system_line(error), 1)
     return result if isinstance(result, int) else 0
+
+
+def _system_line(error: OSError) -> str:
+    """The system's refusal in one line: what it is about and what it says."""
+    where = f"{error.filename}: " if error.filename else ""
+    reason = (error.strerror or str(error)).lower()
+    return f"{where}{reason}: look at its permissions, the disk and the current folder, then try again"
 
 
 def _usage_line(error: click.ClickException) -> str:

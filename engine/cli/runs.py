@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.base import Session, pass_session, say, table
+from engine.cli.base import SEED, FiniteFloat, Session, pass_session, say, table
 
 if TYPE_CHECKING:
     from engine.schema.run import RunStatus
@@ -26,8 +26,8 @@ def run() -> None:
 @click.option("--agent", default=None, help="scripted or openai:MODEL; default the project's.")
 @click.option("--sandbox", default=None, help="bubblewrap; default the project's.")
 @click.option("--max-turns", type=click.IntRange(1, 200), default=20, show_default=True)
-@click.option("--budget-usd", type=click.FloatRange(0, min_open=True), default=None)
-@click.option("--seed", type=int, default=None, help="Default: the project's.")
+@click.option("--budget-usd", type=FiniteFloat(0, min_open=True), default=None)
+@click.option("--seed", type=SEED, default=None, help="Default: the project's.")
 @click.option("--wait", is_flag=True, help="Stay until the run ends.")
 @pass_session
 def start(  # noqa: PLR0913 (the options of one command)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from engine.cli.base import Session, pass_session, printable, say
+from engine.cli.base import SEED, Session, pass_session, say
 
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--seed", type=int, default=1, show_default=True, help="The project's seed.")
+@click.option("--seed", type=SEED, default=1, show_default=True, help="The project's seed.")
 @pass_session
 def new(session: Session, folder: Path, seed: int) -> None:
     """Make a project in DIR with the starter taxonomy."""
@@ -42,7 +42,7 @@ def doctor(session: Session) -> int:
 
     report = examine(session.root)
     lines = [f"{'ok  ' if f.ok else 'MEND'}  {f.name}: {f.detail}" for f in report.findings]
-    session.answer(report.model_dump(mode="json"), printable("\n".join(lines)))
+    session.answer(report.model_dump(mode="json"), "\n".join(lines))
     return 0 if report.ok else 1
 
 
@@ -63,7 +63,7 @@ def ui(session: Session, port: int | None) -> None:
 @click.option(
     "--trajectories", "n_trajectories", type=click.IntRange(0, 100_000), default=12, show_default=True
 )
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--seed", type=SEED, default=1, show_default=True)
 @click.option("--no-ui", is_flag=True, help="Stop before the studio opens.")
 @pass_session
 def demo(session: Session, n_intents: int, n_trajectories: int, seed: int, no_ui: bool) -> None:
