@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
 from engine.errors import InputError, SandboxError
 from engine.pipeline import generate_intents
@@ -25,9 +26,11 @@ from engine.runs import (
     stop_run,
     wait_for,
 )
+from engine.schema.project import EndpointSettings
 from engine.schema.run import RunState, RunStatus
 from engine.schema.trajectory import StopReason, ToolCall, Trajectory
 from engine.store import Project
+from engine.store.files import write_text
 from engine.store.runs import finished_ids, read_blob, read_config, scan_trajectories
 
 pytestmark = pytest.mark.sandbox
@@ -270,6 +273,40 @@ def test_a_sandbox_that_is_refused_stops_the_start_with_the_mend_and_nothing_is_
         start_run(ready, RunRequest(count=1))
     assert "\n" not in str(caught.value)
     assert not ready.paths.runs.exists()
+
+
+def test_an_endpoint_that_is_not_there_fails_the_run_and_names_the_cause(ready: Project) -> None:
+    endpoint = EndpointSettings(base_url="http://127.0.0.1:9/v1", max_retries=0)
+    settings = ready.settings.model_copy(update={"endpoint": endpoint})
+    write_text(ready.paths.settings, tomli_w.dumps(settings.model_dump(exclude_none=True)))
+    run_id = start_run(Project.open(ready.root), RunRequest(count=3, agent="openai:none"))
+    ended = wait_for(ready, run_id)
+    assert ended.state is RunState.FAILED
+    assert ended.by_stop_reason == {"agent_failed": 3}
+    assert "127.0.0.1:9" in ended.message
+    assert all(t.failure_cause for t in trajectories(ready, run_id))
+
+
+def test_code_in_the_current_folder_is_not_run(
+    ready: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trap = tmp_path / "trap"
+    trap.mkdir()
+    for name in ("yaml.py", "engine.py", "pydantic.py"):
+        (trap / name).write_text(f"open({str(tmp_path / 'sprung')!r}, 'w')\n", encoding="utf-8")
+    monkeypatch.chdir(trap)
+    run_id = start_run(ready, RunRequest(count=1))
+    assert wait_for(ready, run_id).state is RunState.FINISHED
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_second_worker_leaves_a_run_alone_that_has_one(ready: Project) -> None:
+    run_id = start_run(ready, RunRequest(concurrency=1))
+    command = [sys.executable, "-P", "-m", "engine.worker", str(ready.paths.run(run_id).root)]
+    second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert second.returncode == 1
+    assert "another worker" in second.stderr
+    assert wait_for(ready, run_id).n_done == 12
 
 
 def test_the_worker_stays_under_500_mb(ready: Project) -> None:
