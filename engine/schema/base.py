@@ -9,8 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}$")]
 """A name that is safe as a file name: lower case, no separators, never starting with a dot."""
-
-
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""A content hash, in hex; it names files, so nothing else may pass."""
+Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+"""A whole number that the derived tables can hold."""
+Count = Annotated[int, Field(ge=0, le=2**53)]
+"""How many: every JSON reader holds it exactly, and the sum of a few is an `Int64`."""
 MAX_SEED = 2**32 - 1
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 """What every generator here takes as its seed."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from engine.schema.base import Record
+from engine.schema.base import Count, Record
 
 
 class Role(StrEnum):
@@ -49,9 +49,9 @@ class ToolSchema(Record):
 class Usage(Record):
     """What a model call consumed. `cost_usd` is None where no price is known."""
 
-    prompt_tokens: int = Field(default=0, ge=0)
-    completion_tokens: int = Field(default=0, ge=0)
-    n_calls: int = Field(default=0, ge=0)
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
+    n_calls: Count = 0
     model_time_s: float = Field(default=0.0, ge=0.0)
     cost_usd: float | None = None
 

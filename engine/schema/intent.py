@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import Field, model_validator
 
-from engine.schema.base import Record, Slug
+from engine.schema.base import Int64, Record, Slug
 from engine.schema.taxonomy import ComplexityLevel, Persona
 
 
@@ -32,7 +32,7 @@ class Realization(Record):
 
     provider: str
     model: str
-    seed: int
+    seed: Int64
     prompt_hash: str | None = None
 
 

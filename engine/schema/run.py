@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from engine.schema.base import Record, Slug
+from engine.schema.base import Count, Int64, Record, Seed, Slug
 
 
 class Limits(Record):
@@ -28,7 +28,7 @@ class RunConfig(Record):
 
     run_id: Slug
     created_at: datetime
-    seed: int
+    seed: Seed
     intent_ids: tuple[Slug, ...] = Field(min_length=1)
     user: str
     """"scripted" or "openai:MODEL"."""
@@ -56,13 +56,13 @@ class RunStatus(Record):
 
     run_id: Slug
     state: RunState
-    n_total: int = Field(ge=0)
-    n_done: int = Field(default=0, ge=0)
-    by_stop_reason: Mapping[str, int] = {}
-    playing: Mapping[str, int] = {}
+    n_total: Count
+    n_done: Count = 0
+    by_stop_reason: Mapping[str, Count] = {}
+    playing: Mapping[str, Count] = {}
     """trajectory_id -> turns so far, for the rollouts in progress."""
     cost_usd: float | None = None
     message: str = ""
-    pid: int | None = None
+    pid: Int64 | None = None
     started_at: datetime | None = None
     updated_at: datetime

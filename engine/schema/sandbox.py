@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from engine.schema.base import Record
+from engine.schema.base import Count, Int64, Record, Sha256
 
 
 class ProbeCheck(Record):
@@ -22,14 +22,14 @@ class ProbeCheck(Record):
 class SandboxLimits(Record):
     """The limits that every workspace runs under."""
 
-    workspace_bytes: int = 256 * 2**20
-    memory_bytes_per_process: int = 2 * 2**30
-    memory_bytes: int = 4 * 2**30
+    workspace_bytes: Count = 256 * 2**20
+    memory_bytes_per_process: Count = 2 * 2**30
+    memory_bytes: Count = 4 * 2**30
     """All processes of a workspace together, looked at four times a second."""
-    n_processes: int = 128
-    output_bytes: int = 4 * 2**20
+    n_processes: Count = 128
+    output_bytes: Count = 4 * 2**20
     """Each stream of a call is kept up to this size; the record says how much more there was."""
-    file_bytes: int = 128 * 2**20
+    file_bytes: Count = 128 * 2**20
 
 
 class SandboxInfo(Record):
@@ -63,10 +63,10 @@ class FileChange(Record):
     path: str
     """Relative to the workspace; a folder's ends in a slash."""
     kind: ChangeKind
-    mode: int | None = None
+    mode: Int64 | None = None
     """Permission bits; None for a deleted path."""
-    size_bytes: int | None = None
-    sha256: str | None = None
+    size_bytes: Count | None = None
+    sha256: Sha256 | None = None
     diff: str | None = None
     """Unified diff where both sides are text and it is small (at most 16 KiB)."""
 
@@ -74,10 +74,10 @@ class FileChange(Record):
 class BlobRef(Record):
     """A stream kept by content hash beside the trajectory."""
 
-    sha256: str
-    size_bytes: int = Field(ge=0)
+    sha256: Sha256
+    size_bytes: Count
     """Bytes kept."""
-    total_bytes: int = Field(ge=0)
+    total_bytes: Count
     """Bytes that the call really wrote; more than `size_bytes` only where the output cap cut it."""
 
 
@@ -91,16 +91,16 @@ class Account(Record):
     cwd: str
     started_at: datetime
     duration_ms: float = Field(ge=0.0)
-    exit_code: int | None = None
+    exit_code: Int64 | None = None
     """None when the call was ended by a signal, a limit or never started."""
-    signal: int | None = None
+    signal: Int64 | None = None
     timed_out: bool = False
     limit: str | None = None
     """Which limit ended the call ("time", "output", "files", "memory", "workspace_lost"), if one did."""
     error: str | None = None
     """The workspace's own error, e.g. "ENOENT: no such file or directory: notes.txt"."""
     changes: tuple[FileChange, ...] = ()
-    n_changes: int = Field(default=0, ge=0)
+    n_changes: Count = 0
     """How many paths changed; more than `changes` holds where there were over 2,000."""
 
 
@@ -109,8 +109,8 @@ class Effect(Account):
 
     stdout: bytes = b""
     stderr: bytes = b""
-    stdout_total_bytes: int = 0
-    stderr_total_bytes: int = 0
+    stdout_total_bytes: Count = 0
+    stderr_total_bytes: Count = 0
 
 
 class LedgerEntry(Account):

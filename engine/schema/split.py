@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from engine.schema.base import Record, Slug
+from engine.schema.base import Record, Seed, Slug
 
 
 class Selection(Record):
@@ -25,8 +25,10 @@ class Split(Record):
 
     name: Slug
     selection: Slug
-    seed: int
-    ratios: Mapping[str, float] = Field(min_length=1)
-    parts: Mapping[str, tuple[Slug, ...]]
+    where: str = ""
+    """The selection's condition when it was cut; a selection of that name may be saved anew."""
+    seed: Seed
+    ratios: Mapping[Slug, float] = Field(min_length=1)
+    parts: Mapping[Slug, tuple[Slug, ...]]
     """Part name -> trajectory ids."""
     created_at: datetime

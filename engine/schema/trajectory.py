@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from engine.schema.base import Record, Slug
+from engine.schema.base import Count, Int64, Record, Slug
 from engine.schema.chat import ModelInfo, ToolSchema, Usage
 from engine.schema.intent import Intent
 from engine.schema.sandbox import LedgerEntry, SandboxInfo
@@ -70,7 +70,7 @@ class EvidenceCall(Record):
     tool: str
     summary: str
     """The command line, or the action and its path; at most 160 characters."""
-    exit_code: int | None = None
+    exit_code: Int64 | None = None
     failed: bool
     stderr_tail: str = ""
     """The last lines of stderr (or of the error), at most 400 characters."""
@@ -120,7 +120,7 @@ class Utterance(Record):
 class Turn(Record):
     """One user utterance and all agent steps until the answer."""
 
-    index: int = Field(ge=0)
+    index: Count
     utterance: Utterance
     steps: tuple[Step, ...] = ()
     answer: str | None = None
@@ -147,7 +147,7 @@ class Provenance(Record):
     """Everything needed to know where a trajectory comes from."""
 
     run_id: Slug
-    seed: int
+    seed: Int64
     engine_version: str
     git_revision: str | None
     taxonomy_version: str
@@ -164,7 +164,7 @@ class Trajectory(Record):
     """The record of one rollout. While it is being played, `stop_reason` is None."""
 
     trajectory_id: Slug
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Int64 = SCHEMA_VERSION
     intent: Intent
     provenance: Provenance
     turns: tuple[Turn, ...] = ()

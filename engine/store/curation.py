@@ -29,7 +29,7 @@ def check_name(name: str) -> str:
 
 def write_selection(project: Project, selection: Selection) -> None:
     """Writes a selection, in the place of an older one of its name."""
-    write_record(project.paths.selections / f"{selection.name}.json", selection)
+    write_record(project.paths.selection(selection.name), selection)
 
 
 def read_selection(project: Project, name: str) -> Selection:
@@ -39,7 +39,7 @@ def read_selection(project: Project, name: str) -> Selection:
         NotFoundError: There is none of that name.
         InputError: Its file is no valid selection.
     """
-    path = _existing(project.paths.selections, name)
+    path = _existing(project.paths.selection(name), name)
     if path is None:
         raise NotFoundError(
             f"no selection {one_line(name, 90)!r} in {project.root}: 'ise-studio select list' names them"
@@ -54,7 +54,7 @@ def list_selections(project: Project) -> list[Selection]:
 
 def write_split(project: Project, split: Split) -> None:
     """Writes a split, in the place of an older one of its name."""
-    write_record(project.paths.splits / f"{split.name}.json", split)
+    write_record(project.paths.split(split.name), split)
 
 
 def read_split(project: Project, name: str) -> Split:
@@ -64,7 +64,7 @@ def read_split(project: Project, name: str) -> Split:
         NotFoundError: There is none of that name.
         InputError: Its file is no valid split.
     """
-    path = _existing(project.paths.splits, name)
+    path = _existing(project.paths.split(name), name)
     if path is None:
         raise NotFoundError(
             f"no split {one_line(name, 90)!r} in {project.root}: 'ise-studio split make NAME' makes one"
@@ -77,8 +77,7 @@ def list_splits(project: Project) -> list[Split]:
     return _all(project.paths.splits, Split)
 
 
-def _existing(folder: Path, name: str) -> Path | None:
-    path = folder / f"{name}.json"
+def _existing(path: Path, name: str) -> Path | None:
     return path if _NAME.fullmatch(name) and path.is_file() else None
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
-import tempfile
+import secrets
+import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +20,11 @@ from engine.errors import InputError, NotFoundError, StudioError, one_line
 
 R = TypeVar("R", bound=BaseModel)
 
+_LOCK_POLL_S = 0.05
 _MENDS = {
     errno.ENOSPC: "the disk is full: free some space and try again",
     errno.EDQUOT: "the disk quota is used up: free some space and try again",
+    errno.EFBIG: "the file is larger than this process may write: raise 'ulimit -f' and try again",
     errno.EROFS: "the file system is read-only: choose a project folder that can be written",
     errno.EACCES: "permission denied: choose a folder that you may write, or change its owner",
     errno.EPERM: "permission denied: choose a folder that you may write, or change its owner",
@@ -51,16 +56,15 @@ def write_bytes(path: Path, data: bytes) -> None:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
+        beside = path.parent / f".{path.name[:40]}.{secrets.token_hex(6)}.tmp"
         try:
-            with os.fdopen(handle, "wb") as file:
+            with beside.open("xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(beside).chmod(0o644)
-            Path(beside).replace(path)
+            beside.replace(path)
         except BaseException:
-            Path(beside).unlink(missing_ok=True)
+            beside.unlink(missing_ok=True)
             raise
 
 
@@ -83,14 +87,22 @@ def read_bytes(path: Path) -> bytes:
 
     Raises:
         NotFoundError: There is no such file.
-        StudioError: It cannot be read.
+        StudioError: It cannot be read, or is a folder, a pipe or a device.
     """
     try:
-        return path.read_bytes()
+        # Without O_NONBLOCK, opening a pipe waits for someone to write into it.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if stat.S_ISREG(os.fstat(handle).st_mode):
+                with os.fdopen(handle, "rb", closefd=False) as file:
+                    return file.read()
+        finally:
+            os.close(handle)
     except FileNotFoundError as error:
         raise NotFoundError(f"{path} does not exist") from error
     except OSError as error:
         raise StudioError(f"cannot read {path}: {error.strerror or error}") from error
+    raise StudioError(f"cannot read {path}: it is no regular file: move it away")
 
 
 def read_record(path: Path, kind: type[R]) -> R:
@@ -139,24 +151,35 @@ def write_json_lines(path: Path, records: list[R]) -> None:
 
 
 @contextmanager
-def exclusive(path: Path, *, blocking: bool = True) -> Iterator[bool]:
-    """Holds an exclusive flock on `path` within the block; yields whether it was obtained.
+def exclusive(path: Path, *, wait_s: float = math.inf) -> Iterator[bool]:
+    """Holds an exclusive flock on `path` within the block; yields whether it was obtained in `wait_s`.
 
     The system frees the lock when the process dies, however it dies. Local file systems only: on NFS a
     lock may outlive a lost client.
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
-            held = True
-        except BlockingIOError:
-            held = False
-        yield held
+        yield _obtained(handle, wait_s)
     finally:
         os.close(handle)
+
+
+def _obtained(handle: int, wait_s: float) -> bool:
+    if wait_s == math.inf:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        return True
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOCK_POLL_S)
+        else:
+            return True
 
 
 def is_locked(path: Path) -> bool:

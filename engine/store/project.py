@@ -10,10 +10,10 @@ from pathlib import Path
 import tomli_w
 from pydantic import ValidationError
 
-from engine.errors import InputError
+from engine.errors import InputError, one_line
 from engine.paths import ProjectPaths, data_dir
 from engine.schema.project import ProjectSettings
-from engine.store.files import first_problem, read_bytes, write_text, writing
+from engine.store.files import first_problem, read_bytes, write_bytes, write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class Project:
         try:
             raw = tomllib.loads(read_bytes(paths.settings).decode("utf-8"))
             settings = ProjectSettings.model_validate(raw)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{paths.settings} is not valid TOML: {error}") from error
         except ValidationError as error:
             raise InputError(f"{paths.settings}: {first_problem(error)}") from error
+        except (ValueError, RecursionError) as error:  # numbers of 5,000 digits, 5,000 open brackets
+            raise InputError(f"{paths.settings} is not valid TOML: {one_line(error)}") from error
         return cls(paths, settings)
 
     @classmethod
@@ -55,16 +55,33 @@ class Project:
         """A new project in `root` with the starter taxonomy.
 
         Raises:
-            InputError: `root` is a project already, or a folder that holds something else.
+            InputError: `root` is a project already, a folder that holds something else, or no UTF-8 name;
+                or the seed is out of range.
+            StudioError: The folder cannot be written; what was made of it is removed.
         """
-        if (root / "project.toml").exists():
+        paths = ProjectPaths(root)
+        where = root.resolve()
+        if any("\ud800" <= c <= "\udfff" for c in str(where)):
+            raise InputError(f"the path {str(where)!a} is not UTF-8: choose another folder")
+        if paths.settings.exists():
             raise InputError(f"{root} is a project already: open it with --project {root}")
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise InputError(f"{root} is not an empty folder: choose another folder for the new project")
-        paths = ProjectPaths(root)
-        settings = ProjectSettings(name=root.resolve().name[:80] or "project", seed=seed)
-        with writing(root):
-            root.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(data_dir() / "taxonomy", paths.taxonomy, dirs_exist_ok=True)
-        write_text(paths.settings, tomli_w.dumps(settings.model_dump(exclude_none=True)))
+        try:
+            settings = ProjectSettings(name=where.name[:80] or "project", seed=seed)
+        except ValidationError as error:
+            raise InputError(f"cannot make {root}: {first_problem(error)}") from error
+        was_there = root.exists()
+        try:
+            _fill(paths, settings)
+        except BaseException:
+            shutil.rmtree(paths.taxonomy if was_there else root, ignore_errors=True)
+            raise
         return cls(paths, settings)
+
+
+def _fill(paths: ProjectPaths, settings: ProjectSettings) -> None:
+    """Writes the starter taxonomy and, last, project.toml: with it the folder is a project."""
+    for source in sorted((data_dir() / "taxonomy").glob("*.yaml")):
+        write_bytes(paths.taxonomy / source.name, read_bytes(source))
+    write_text(paths.settings, tomli_w.dumps(settings.model_dump(exclude_none=True)))

@@ -52,7 +52,7 @@ def scan_stamps(folder: Path, suffix: str) -> Iterator[tuple[str, Stamp]]:
                 continue
             try:
                 status = entry.stat()
-            except FileNotFoundError:
+            except OSError:  # gone meanwhile, or a link to nowhere
                 continue
             yield entry.name.removesuffix(suffix), Stamp(status.st_size, status.st_mtime_ns)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_PART = re.compile(r"part-[0-9]{1,9}\.parquet")
 _HASH_BYTES = 32
 
 
@@ -104,7 +105,7 @@ def _folder(project: Project, model: str) -> Path:
 
 
 def _parts(folder: Path) -> list[Path]:
-    return sorted(folder.glob("part-[0-9]*.parquet"))
+    return sorted(path for path in folder.glob("part-*.parquet") if _PART.fullmatch(path.name))
 
 
 def _scan_parts(project: Project, model: str) -> Iterator[tuple[Path, list[bytes], NDArray[np.float32]]]:
