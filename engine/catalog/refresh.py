@@ -20,7 +20,7 @@ from engine.catalog.wholes import (
 from engine.ports import Progress
 from engine.query.files import TableFiles
 from engine.store.project import Project
-from engine.store.runs import list_run_ids
+from engine.store.runs import is_id, list_run_ids
 from engine.store.tables import Stamp, TableFolder, scan_stamps
 
 MAX_SMALL_SEGMENTS = 8
@@ -32,8 +32,9 @@ GRACE_S = 600.0
 def refresh(project: Project, *, anew: bool = False, progress: Progress | None = None) -> TableFiles:
     """The project's tables, up to date with its records.
 
-    Cheap where nothing changed: it looks at names, sizes and times only. Safe to call from several
-    processes at once. A record that cannot be read is left out and named in the `problems`.
+    Cheap where nothing changed: of trajectories and intents it looks at names, sizes and times only; the
+    runs' small files are read. Safe to call from several processes at once. A record that cannot be read
+    is left out and named in the `problems`.
 
     Args:
         project: May lie on a read-only file system: then the tables are built in the cache folder.
@@ -63,7 +64,7 @@ class _Plan:
     missing: list[Source]
     runs: Rows
     intents_source: str
-    shadowed: tuple[str, ...]
+    skipped: tuple[str, ...]
     stale_wholes: frozenset[str]
 
     @property
@@ -73,7 +74,7 @@ class _Plan:
 
 def _plan(project: Project, folder: TableFolder, *, anew: bool) -> _Plan:
     manifest = Manifest() if anew else read_manifest(folder)
-    sources, shadowed = _sources(project)
+    sources, skipped = _sources(project)
     live = {name: s for name, s in manifest.segments.items() if _is_live(folder, s, sources)}
     unreadable = {
         key: entry
@@ -95,7 +96,7 @@ def _plan(project: Project, folder: TableFolder, *, anew: bool) -> _Plan:
         missing=[source for key, source in sources.items() if key not in covered],
         runs=runs,
         intents_source=intents,
-        shadowed=shadowed,
+        skipped=skipped,
         stale_wholes=frozenset(wanted.keys() - wholes.keys()),
     )
 
@@ -106,16 +107,19 @@ def _is_live(folder: TableFolder, segment: Segment, sources: dict[str, Source]) 
 
 
 def _sources(project: Project) -> tuple[dict[str, Source], tuple[str, ...]]:
-    """Every finished record by its key; of an id that stands in two runs, the newer run's."""
+    """Every finished record by its key, of an id in two runs the newer run's; and what was passed over."""
     by_id: dict[str, Source] = {}
-    shadowed = []
+    skipped = []
     for run_id in list_run_ids(project):
         run = project.paths.run(run_id)
         for trajectory_id, stamp in scan_stamps(run.trajectories, ".json"):
+            if not is_id(trajectory_id):
+                skipped.append(f"{run_id}: the name of the file {trajectory_id!a}.json is no id: rename it")
+                continue
             if older := by_id.get(trajectory_id):
-                shadowed.append(f"{older.key}: run {run_id} has a trajectory of the same id, which is shown")
+                skipped.append(f"{older.key}: run {run_id} has a trajectory of the same id, which is shown")
             by_id[trajectory_id] = Source(f"{run_id}/{trajectory_id}", run, trajectory_id, stamp)
-    return {source.key: source for source in by_id.values()}, tuple(shadowed)
+    return {source.key: source for source in by_id.values()}, tuple(skipped)
 
 
 def _carried_out(project: Project, folder: TableFolder, plan: _Plan, progress: Progress | None) -> _Plan:
@@ -195,7 +199,7 @@ def _files(folder: TableFolder, plan: _Plan) -> TableFiles:
         parts[table] = (folder.part(whole.part),)
     problems = [
         *(entry.reason for entry in manifest.unreadable.values()),
-        *plan.shadowed,
+        *plan.skipped,
         *(problem for segment in manifest.segments.values() for problem in segment.problems),
         *(problem for whole in manifest.wholes.values() for problem in whole.problems),
     ]

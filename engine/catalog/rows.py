@@ -213,24 +213,24 @@ def _persona_columns(persona: Persona) -> Row:
     }
 
 
-def run_row(config: RunConfig, status: RunStatus | None) -> Row:
-    """The runs table's row of one run; without a status its state is not known."""
+def run_row(config: RunConfig, status: RunStatus) -> Row:
+    """The runs table's row of one run."""
     return {
         "run_id": config.run_id,
         "created_at": _utc(config.created_at),
-        "state": status.state if status else None,
+        "state": status.state,
         "user": config.user,
         "agent": config.agent,
         "sandbox": config.sandbox,
-        "n_total": status.n_total if status else len(config.intent_ids),
-        "n_done": status.n_done if status else None,
+        "n_total": status.n_total,
+        "n_done": status.n_done,
         "seed": config.seed,
         "concurrency": config.concurrency,
         "budget_usd": config.budget_usd,
-        "cost_usd": status.cost_usd if status else None,
-        "started_at": _utc(status.started_at) if status else None,
-        "updated_at": _utc(status.updated_at) if status else None,
-        "message": status.message if status else "",
+        "cost_usd": status.cost_usd,
+        "started_at": _utc(status.started_at),
+        "updated_at": _utc(status.updated_at),
+        "message": status.message,
     }
 
 

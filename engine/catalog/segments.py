@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from engine.catalog.columns import TRAJECTORY_TABLES, polars_schema
 from engine.catalog.manifest import Segment, Unreadable
 from engine.catalog.rows import Row, trajectory_rows
-from engine.errors import NotFoundError, StudioError, one_line
+from engine.errors import StudioError, one_line
 from engine.paths import RunPaths
 from engine.schema.sandbox import BlobRef
-from engine.schema.trajectory import ToolCall, Trajectory
-from engine.store.files import read_record
-from engine.store.runs import read_blob
+from engine.schema.trajectory import ToolCall
+from engine.store.runs import read_blob, read_finished
 from engine.store.tables import Stamp, TableFolder
 
 if TYPE_CHECKING:
@@ -57,13 +56,13 @@ def build_segment(folder: TableFolder, sources: Iterable[Source], built: Built) 
     odd: list[str] = []
     for source in sources:
         try:
-            trajectory = _read(source)
+            rows, lost = _rows(source)
         except StudioError as error:
             built.unreadable[source.key] = Unreadable(stamp=source.stamp, reason=one_line(error))
             continue
-        stderr_of = _StderrReader(source, odd)
-        for table, rows in trajectory_rows(trajectory, source.run.root.name, stderr_of).items():
-            tables[table].add(rows)
+        for table, found in rows.items():
+            tables[table].add(found)
+        odd += lost
         members[source.key] = source.stamp
     frames = {table: columns.frame() for table, columns in tables.items()}
     _write(folder, frames, members, tuple(odd), built)
@@ -89,20 +88,32 @@ def merge_segments(folder: TableFolder, segments: Mapping[str, Segment], built: 
     return True
 
 
-def _read(source: Source) -> Trajectory:
-    path = source.run.trajectory(source.trajectory_id)
-    trajectory = read_record(path, Trajectory)
-    if trajectory.trajectory_id != source.trajectory_id:
-        raise StudioError(f"{path} holds trajectory {trajectory.trajectory_id}: rename the file to its id")
-    return trajectory
+class _Rows(NamedTuple):
+    by_table: dict[str, list[Row]]
+    odd: list[str]
+
+
+def _rows(source: Source) -> _Rows:
+    """What one record gives to the tables.
+
+    Raises:
+        StudioError: It cannot be read, or holds what no table can.
+    """
+    trajectory = read_finished(source.run, source.trajectory_id)
+    stderr_of = _StderrReader(source)
+    try:
+        return _Rows(trajectory_rows(trajectory, source.run.root.name, stderr_of), stderr_of.odd)
+    except (OverflowError, ValueError) as error:
+        path = source.run.trajectory(source.trajectory_id)
+        raise StudioError(f"{path} has a number or a time that no table holds: {one_line(error)}") from error
 
 
 @dataclass(frozen=True, slots=True)
 class _StderrReader:
-    """Reads the end of a call's stderr; a stream that is gone is noted and reads as empty."""
+    """Reads the end of a call's stderr; a stream that cannot be read is noted and reads as empty."""
 
     source: Source
-    odd: list[str]
+    odd: list[str] = field(default_factory=list)
 
     def __call__(self, call: ToolCall) -> str:
         ref: BlobRef | None = call.ledger.stderr
@@ -110,8 +121,8 @@ class _StderrReader:
             return ""
         try:
             data = read_blob(self.source.run, ref)
-        except NotFoundError:
-            self.odd.append(f"{self.source.key}: the stderr of call {call.id!r} is gone ({ref.sha256[:12]}…)")
+        except StudioError as error:
+            self.odd.append(f"{self.source.key}: the stderr of call {call.id!r} is gone: {one_line(error)}")
             return ""
         return data[-_STDERR_TAIL_BYTES:].decode("utf-8", errors="replace")
 

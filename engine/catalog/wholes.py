@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -13,7 +14,7 @@ from engine.catalog.columns import polars_schema
 from engine.catalog.manifest import Whole
 from engine.catalog.rows import Row, intent_row, run_row
 from engine.catalog.segments import frame_of, new_name, parquet_bytes
-from engine.errors import InputError, NotFoundError, one_line
+from engine.errors import NotFoundError, StudioError, one_line
 from engine.schema.intent import DedupDecision, Intent
 from engine.store.files import R, first_problem, read_bytes
 from engine.store.intents import list_batches
@@ -32,7 +33,7 @@ class Rows(NamedTuple):
 def intents_source(project: Project) -> str:
     """A hash that changes with every change of a batch or of what dedup decided."""
     paths = project.paths
-    files = [paths.intents / f"{batch}.jsonl" for batch in list_batches(project)]
+    files = [paths.batch(batch) for batch in list_batches(project)]
     stamps: list[tuple[str, Stamp | None]] = [
         (path.name, stamp_of(path)) for path in (*files, paths.dedup_decisions)
     ]
@@ -42,20 +43,25 @@ def intents_source(project: Project) -> str:
 def read_intent_rows(project: Project) -> Rows:
     """A row for every intent that can be read; a line that cannot is a problem, named with its number."""
     problems: list[str] = []
-    decisions = {d.intent_id: d for d in _scan_lines(project, "decisions", DedupDecision, problems)}
-    rows = {
-        intent.intent_id: intent_row(intent, batch, decisions)
-        for batch in list_batches(project)
-        for intent in _scan_lines(project, batch, Intent, problems)
-    }
+    paths = project.paths
+    decisions = {d.intent_id: d for d in _scan_lines(paths.dedup_decisions, DedupDecision, problems)}
+    rows: dict[str, Row] = {}
+    for batch in list_batches(project):
+        for intent in _scan_lines(paths.batch(batch), Intent, problems):
+            try:
+                rows[intent.intent_id] = intent_row(intent, batch, decisions)
+            except OverflowError as error:
+                problems.append(f"{paths.batch(batch)}: intent {intent.intent_id}: {one_line(error)}")
     return Rows(list(rows.values()), tuple(problems))
 
 
-def _scan_lines(project: Project, name: str, kind: type[R], problems: list[str]) -> Iterator[R]:
-    path = project.paths.intents / f"{name}.jsonl"
+def _scan_lines(path: Path, kind: type[R], problems: list[str]) -> Iterator[R]:
     try:
         lines = read_bytes(path).splitlines()
     except NotFoundError:
+        return
+    except StudioError as error:
+        problems.append(one_line(error))
         return
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -70,30 +76,25 @@ def read_run_rows(project: Project) -> Rows:
     """A row for every run. Read anew each time: whether a worker lives is written in no file."""
     rows: list[Row] = []
     problems = [
-        f"{project.paths.run(name).config} does not exist: the trajectories beside it are not shown"
+        f"the folder {name!a} in {project.paths.runs} has no config.json, or a name that is none of a run: "
+        "the trajectories in it are not shown"
         for name in stray_runs(project)
     ]
     for run_id in list_run_ids(project):
         run = project.paths.run(run_id)
         try:
-            config = read_config(run)
-        except InputError as error:
+            rows.append(run_row(read_config(run), read_status(run)))
+        except StudioError as error:
             problems.append(one_line(error))
-            continue
-        try:
-            status = read_status(run)
-        except NotFoundError:
-            status = None
-        except InputError as error:
-            problems.append(one_line(error))
-            status = None
-        rows.append(run_row(config, status))
+        except OverflowError as error:
+            problems.append(f"{run.root} has a time that no table holds: {one_line(error)}")
     return Rows(rows, tuple(problems))
 
 
 def rows_source(found: Rows) -> str:
-    """A hash that changes with the rows themselves."""
-    return _hash([list(map(repr, found.rows)), found.problems])
+    """A hash that changes with the rows themselves, but for the time of a status that says nothing new."""
+    said = [{name: value for name, value in row.items() if name != "updated_at"} for row in found.rows]
+    return _hash([list(map(repr, said)), found.problems])
 
 
 def write_whole(folder: TableFolder, table: str, source: str, found: Rows) -> Whole:

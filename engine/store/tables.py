@@ -17,6 +17,7 @@ from engine.errors import NotFoundError, StudioError
 from engine.paths import RunPaths, cache_dir
 from engine.store.files import exclusive, read_bytes, write_bytes, writing
 from engine.store.project import Project
+from engine.store.runs import list_run_ids
 
 MANIFEST = "manifest.json"
 _LOCK = ".lock"
@@ -58,12 +59,13 @@ def scan_stamps(folder: Path, suffix: str) -> Iterator[tuple[str, Stamp]]:
 
 
 def stray_runs(project: Project) -> list[str]:
-    """Names of run folders that hold trajectories but no configuration, so that no run list names them."""
+    """Names of folders that hold trajectories and are no run: without a configuration, or misnamed."""
     folder = project.paths.runs
     if not folder.is_dir():
         return []
-    runs = (RunPaths(p) for p in folder.iterdir() if p.is_dir())
-    return sorted(r.root.name for r in runs if r.trajectories.is_dir() and not r.config.is_file())
+    known = set(list_run_ids(project))
+    runs = (RunPaths(p) for p in folder.iterdir() if p.name not in known)
+    return sorted(r.root.name for r in runs if r.trajectories.is_dir())
 
 
 @functools.cache

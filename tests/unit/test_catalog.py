@@ -4,10 +4,12 @@ import ctypes
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,9 @@ from engine.schema.sandbox import ChangeKind
 from engine.schema.trajectory import Outcome, StopReason, Turn
 from engine.store.intents import write_decisions
 from engine.store.project import Project
+from engine.store.runs import read_status, write_status
 from tests.builders import (
+    NOON,
     make_call,
     make_change,
     make_intent,
@@ -225,9 +229,76 @@ def test_unreadable_records_are_reported_and_the_others_shown(project: Project) 
             assert "t-2.json is not a valid Trajectory" in told
             assert "t-3.json holds trajectory t-1" in told
             assert "batch-0001.jsonl:2 is not a valid Intent" in told
-            assert "run-0/config.json does not exist" in told.replace(os.sep, "/")
+            assert "the folder 'run-0'" in told
     save_run(project, make_trajectory("t-2"), make_trajectory("t-3"))
     assert ids(project) == ["t-1", "t-2", "t-3"]
+
+
+ODD = {
+    "seed": '"seed": 99999999999999999999999',
+    "exit_code": '"exit_code": 1e25',
+    "prompt_tokens": '"prompt_tokens": 1e30',
+    "created_at": '"created_at": "9999-12-31T23:59:59-12:00"',
+}
+
+
+@pytest.mark.parametrize("field", ODD)
+def test_a_number_or_time_that_no_table_holds_costs_one_record_only(project: Project, field: str) -> None:
+    save_run(project, make_trajectory("t-1"), make_trajectory("t-2"))
+    path = project.paths.run("run-1").trajectory("t-2")
+    path.write_text(re.sub(rf'"{field}": [^,\n]+', ODD[field], path.read_text()))
+    with Catalog.open(project) as catalog:
+        assert catalog.ids() == ["t-1"]
+        (told,) = catalog.problems
+    assert "t-2.json" in told
+
+
+@pytest.mark.parametrize("field", ["seed", "created_at"])
+def test_odd_intents_and_runs_are_told_and_the_others_shown(project: Project, field: str) -> None:
+    save_run(project, make_trajectory("t-1"))
+    save_run(project, make_trajectory("t-9"), run_id="run-2")
+    save_intents(project, make_intent("One."), make_intent("Two."))
+    config, batch = project.paths.run("run-2").config, project.paths.batch("batch-0001")
+    config.write_text(re.sub(rf'"{field}": [^,\n]+', ODD[field], config.read_text()))
+    first, second = batch.read_text().splitlines()
+    batch.write_text(first + "\n" + re.sub(rf'"{field}":[^,}}]+', ODD[field], second) + "\n")
+    with Catalog.open(project) as catalog:
+        assert [row["run_id"] for row in catalog.rows("select run_id from runs")] == ["run-1"]
+        assert [row["utterance"] for row in catalog.rows("select utterance from intents")] == ["One."]
+        assert len(catalog.problems) == 2
+
+
+def test_folders_and_pipes_in_the_place_of_files_are_told_and_the_rest_is_shown(project: Project) -> None:
+    stream = save_stream(project, b"bash: no such file")
+    lost = make_turn(make_call(exit_code=1, stderr=stream))
+    save_run(project, make_trajectory("t-1", lost))
+    save_intents(project, make_intent())
+    run = project.paths.run("run-1")
+    for path in (run.blob(stream.sha256), run.status):
+        path.unlink()
+        path.mkdir()
+    project.paths.batch("batch-0002").mkdir()
+    project.paths.dedup_decisions.mkdir()
+    os.mkfifo(run.trajectory("pipe"))
+    run.trajectory(os.fsdecode(b"bad\xff")).write_text("{}")
+    (project.paths.runs / os.fsdecode(b"run-\xff") / "trajectories").mkdir(parents=True)
+    with Catalog.open(project) as catalog:
+        assert catalog.ids() == ["t-1"]
+        assert [row["state"] for row in catalog.rows("select state from runs")] == ["interrupted"]
+        told = "\n".join(catalog.problems)
+    for word in ("pipe.json", "stderr of call", "bad\\udcff", "run-\\udcff", "batch-0002", "decisions.jsonl"):
+        assert word in told
+
+
+def test_a_status_that_says_nothing_new_makes_no_new_part(project: Project) -> None:
+    save_run(project, make_trajectory("t-1"))
+    run = project.paths.run("run-1")
+    first = refresh(project)
+    status = read_status(run)
+    write_status(run, status.model_copy(update={"updated_at": NOON + timedelta(hours=1)}))
+    assert refresh(project) == first
+    write_status(run, status.model_copy(update={"message": "news"}))
+    assert refresh(project).parts["runs"] != first.parts["runs"]
 
 
 def test_an_id_in_two_runs_is_shown_once_and_told(project: Project) -> None:
