@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from engine.errors import ModelError, one_line
 from engine.execute.agent import Agent
 from engine.ports import Workspace
 from engine.schema.run import Limits
 from engine.schema.trajectory import Outcome, StopReason, Trajectory
-from engine.simulate.user import UserSimulator
+from engine.simulate.user import UserFailed, UserSimulator
 
 Record = Callable[[Trajectory], None]
 """Puts the trajectory on disk, whole."""
 ShouldStop = Callable[[Trajectory], StopReason | None]
-"""Asked before every turn: does anything outside the rollout (the curator, the budget) end it?"""
+"""Asked before every turn, model call and tool call of the agent: does anything outside the rollout (the
+curator, the budget) end it?"""
 
 
 def play(
@@ -45,39 +46,58 @@ def play(
         workspace: Live and isolated; the caller closes it.
         limits: Where the rollout is cut off.
         record: Called after every turn and at the end.
-        should_stop: Asked before every turn; what it raises leaves the rollout unfinished.
+        should_stop: Given what is finished of the trajectory; what it raises leaves the rollout unfinished.
 
     Raises:
         StudioError: Only from `record`: the disk refused the record.
     """
     began = time.monotonic()
+    rollout = _Rollout(user, agent, workspace, limits, should_stop, began + limits.rollout_timeout_s)
     trajectory = start
-
-    def finish(stop: StopReason, outcome: Outcome | None = None, cause: str | None = None) -> Trajectory:
-        ended = trajectory.with_ending(stop, outcome, cause)
-        ended = ended.model_copy(update={"duration_s": round(time.monotonic() - began, 3)})
-        record(ended)
-        return ended
-
-    while True:
-        if stop := _limit_reached(trajectory, limits, began) or should_stop(trajectory):
-            return finish(stop)
-        try:
-            move = user.next_move(trajectory)
-        except ModelError as error:
-            return finish(StopReason.USER_FAILED, cause=one_line(error))
-        if isinstance(move, Outcome):
-            return finish(StopReason.USER_DONE, outcome=move)
-        turn, stop = agent.take_turn(move, trajectory, workspace)
-        trajectory = trajectory.with_turn(turn)
-        if stop:
-            return finish(stop, cause=turn.failure)
+    while trajectory.stop_reason is None:
+        trajectory = rollout.go_on(trajectory)
+        trajectory = trajectory.model_copy(update={"duration_s": round(time.monotonic() - began, 3)})
         record(trajectory)
+    return trajectory
 
 
-def _limit_reached(trajectory: Trajectory, limits: Limits, began: float) -> StopReason | None:
-    if time.monotonic() - began > limits.rollout_timeout_s:
-        return StopReason.TIME_LIMIT
-    if len(trajectory.turns) >= limits.max_turns:
-        return StopReason.TURN_LIMIT
-    return None
+@dataclass(frozen=True, slots=True)
+class _Rollout:
+    """Who plays, and until when (an instant of `time.monotonic`)."""
+
+    user: UserSimulator
+    agent: Agent
+    workspace: Workspace
+    limits: Limits
+    should_stop: ShouldStop
+    deadline: float
+
+    def go_on(self, trajectory: Trajectory) -> Trajectory:
+        """The trajectory with one more turn, with its ending, or with both."""
+        if stop := self._turn_limit(trajectory) or self._interrupted(trajectory):
+            return trajectory.with_ending(stop)
+        move = self.user.next_move(trajectory, self.deadline)
+        if isinstance(move, Outcome):
+            return trajectory.with_ending(StopReason.USER_DONE, move)
+        if isinstance(move, UserFailed):
+            stop = StopReason.TIME_LIMIT if self._is_late() else StopReason.USER_FAILED
+            tried = trajectory.with_failed_attempts(move.attempts, move.usage)
+            return tried.with_ending(stop, cause=move.cause)
+        turn, ended = self.agent.take_turn(
+            move,
+            trajectory,
+            self.workspace,
+            interrupted=lambda: self._interrupted(trajectory),
+            deadline=self.deadline,
+        )
+        played = trajectory.with_turn(turn)
+        return played.with_ending(ended, cause=turn.failure) if ended else played
+
+    def _turn_limit(self, trajectory: Trajectory) -> StopReason | None:
+        return StopReason.TURN_LIMIT if len(trajectory.turns) >= self.limits.max_turns else None
+
+    def _interrupted(self, trajectory: Trajectory) -> StopReason | None:
+        return StopReason.TIME_LIMIT if self._is_late() else self.should_stop(trajectory)
+
+    def _is_late(self) -> bool:
+        return time.monotonic() >= self.deadline

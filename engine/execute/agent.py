@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from engine.errors import ModelError, SandboxError, one_line
 from engine.execute.ledger import KeepBlob
-from engine.execute.tools import TOOLS, run_tool
+from engine.execute.tools import TOOLS, refuse_call, run_tool
 from engine.ports import ChatModel, Workspace
 from engine.prompts import prompt_hash, render_prompt
-from engine.schema.chat import ChatMessage, Role, ToolCallRequest
+from engine.schema.chat import ChatMessage, Role, ToolCallRequest, Usage
 from engine.schema.run import Limits
 from engine.schema.trajectory import Step, StopReason, ToolCall, Trajectory, Turn, Utterance
 
@@ -28,11 +30,33 @@ def prompt_hashes() -> dict[str, str]:
     return {name: prompt_hash(name) for name in PROMPTS}
 
 
+Interrupted = Callable[[], StopReason | None]
+"""Asked before every model call and tool call: does anything from outside end the turn here?"""
+
+
 class PlayedTurn(NamedTuple):
     """A turn and, where it ended the rollout, why."""
 
     turn: Turn
     stop_reason: StopReason | None
+
+
+class _End(NamedTuple):
+    """How a turn ended: with an answer, or with the reason why there is none."""
+
+    answer: str | None
+    stop_reason: StopReason | None = None
+    failure: str | None = None
+    usage: Usage = Usage()
+    """Of a model call that failed."""
+
+
+class _CutShortError(Exception):
+    """The turn ends in the middle of a step; carries what the step had done."""
+
+    def __init__(self, stop_reason: StopReason, failure: str, step: Step) -> None:
+        super().__init__(failure)
+        self.stop_reason, self.failure, self.step = stop_reason, failure, step
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,62 +68,107 @@ class Agent:
     keep: KeepBlob
     """Keeps a stream by its content and gives the reference that the ledger holds."""
 
-    def take_turn(self, utterance: Utterance, trajectory: Trajectory, workspace: Workspace) -> PlayedTurn:
+    def take_turn(
+        self,
+        utterance: Utterance,
+        trajectory: Trajectory,
+        workspace: Workspace,
+        *,
+        interrupted: Interrupted = lambda: None,
+        deadline: float = math.inf,
+    ) -> PlayedTurn:
         """Answers one utterance with real tool calls; never raises for a bad turn.
 
-        A model or workspace that fails ends the turn without an answer; what was done until then is kept.
+        A model or workspace that fails ends the turn without an answer, and so does an interruption; what
+        was done until then is kept.
+
+        Args:
+            utterance: What the user says.
+            trajectory: The turns before.
+            workspace: Where tool calls are run.
+            interrupted: What it raises leaves the turn unplayed.
+            deadline: Instant of `time.monotonic` that no model call outlasts, and no tool call by over 1 s.
         """
         messages = [*agent_view(trajectory), ChatMessage(role=Role.USER, content=utterance.text)]
         steps: list[Step] = []
+        end = _Steps(self, workspace, interrupted, deadline).play(messages, steps)
+        turn = Turn(
+            index=len(trajectory.turns),
+            utterance=utterance,
+            steps=tuple(steps),
+            answer=end.answer,
+            failure=end.failure,
+            failed_usage=end.usage,
+        )
+        return PlayedTurn(turn, end.stop_reason)
 
-        def ended(stop: StopReason | None, answer: str | None, failure: str | None) -> PlayedTurn:
-            turn = Turn(
-                index=len(trajectory.turns),
-                utterance=utterance,
-                steps=tuple(steps),
-                answer=answer,
-                failure=failure,
-            )
-            return PlayedTurn(turn, stop)
 
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """The steps of one turn."""
+
+    agent: Agent
+    workspace: Workspace
+    interrupted: Interrupted
+    deadline: float
+
+    def play(self, messages: list[ChatMessage], steps: list[Step]) -> _End:
+        """Plays until the answer; `messages` and `steps` grow with what is done."""
+        limit = self.agent.limits.max_steps_per_turn
         try:
-            for _ in range(self.limits.max_steps_per_turn):
-                step = self._step(messages, workspace)
+            for _ in range(limit):
+                if stop := self.interrupted():
+                    return _End(None, stop, _cut_short(stop))
+                step = self._step(messages)
                 steps.append(step)
                 if not step.tool_calls:
                     if not step.content.strip():
-                        return ended(StopReason.AGENT_FAILED, None, "the agent answered with nothing")
-                    return ended(None, step.content, None)
+                        return _End(None, StopReason.AGENT_FAILED, "the agent answered with nothing")
+                    return _End(step.content)
                 messages.extend(_step_messages(step))
         except ModelError as error:
-            return ended(StopReason.AGENT_FAILED, None, one_line(error))
-        except _WorkspaceLostError as lost:
-            steps.append(lost.step)
-            return ended(StopReason.WORKSPACE_FAILED, None, one_line(lost))
-        limit = self.limits.max_steps_per_turn
-        return ended(StopReason.STEP_LIMIT, None, f"no answer after {limit} steps in one turn")
+            late = time.monotonic() >= self.deadline
+            stop = StopReason.TIME_LIMIT if late else StopReason.AGENT_FAILED
+            return _End(None, stop, one_line(error), error.usage)
+        except _CutShortError as cut:
+            steps.append(cut.step)
+            return _End(None, cut.stop_reason, cut.failure)
+        return _End(None, StopReason.STEP_LIMIT, f"no answer after {limit} steps in one turn")
 
-    def _step(self, messages: list[ChatMessage], workspace: Workspace) -> Step:
-        completion = self.model.complete(messages, tools=TOOLS, timeout_s=self.limits.model_timeout_s)
-        calls: list[ToolCall] = []
+    def _step(self, messages: list[ChatMessage]) -> Step:
+        timeout_s = min(self.agent.limits.model_timeout_s, self._seconds_left())
+        completion = self.agent.model.complete(messages, tools=TOOLS, timeout_s=timeout_s)
         step = Step(content=completion.content, reasoning=completion.reasoning, usage=completion.usage)
-        for request in _with_distinct_ids(completion.tool_calls):
+        calls: list[ToolCall] = []
+
+        def cut(stop: StopReason, failure: str) -> _CutShortError:
+            return _CutShortError(stop, failure, step.model_copy(update={"tool_calls": tuple(calls)}))
+
+        limit = self.agent.limits.max_calls_per_step
+        for position, request in enumerate(_with_distinct_ids(completion.tool_calls)):
+            if position >= limit:
+                calls.append(refuse_call(request, f"not run: one message may make {limit} tool calls"))
+                continue
+            if stop := self.interrupted():
+                raise cut(stop, _cut_short(stop))
             try:
-                call = run_tool(request, workspace, timeout_s=self.limits.call_timeout_s, keep=self.keep)
+                calls.append(self._call(request))
             except SandboxError as error:
-                raise _WorkspaceLostError(
-                    error, step.model_copy(update={"tool_calls": tuple(calls)})
-                ) from error
-            calls.append(call)
+                raise cut(StopReason.WORKSPACE_FAILED, one_line(error)) from error
         return step.model_copy(update={"tool_calls": tuple(calls)})
 
+    def _call(self, request: ToolCallRequest) -> ToolCall:
+        limit = self.agent.limits.call_timeout_s
+        # Whole seconds: an observation may name the time-out, and should not hold a clock's digits.
+        timeout_s = min(limit, max(1.0, math.ceil(min(limit, self._seconds_left()))))
+        return run_tool(request, self.workspace, timeout_s=timeout_s, keep=self.agent.keep)
 
-class _WorkspaceLostError(Exception):
-    """The workspace went away in the middle of a step; carries what the step had done."""
+    def _seconds_left(self) -> float:
+        return max(0.0, self.deadline - time.monotonic())
 
-    def __init__(self, cause: SandboxError, step: Step) -> None:
-        super().__init__(str(cause))
-        self.step = step
+
+def _cut_short(stop: StopReason) -> str:
+    return f"the turn was cut short: {stop.value.replace('_', ' ')}"
 
 
 def _with_distinct_ids(requests: tuple[ToolCallRequest, ...]) -> Iterator[ToolCallRequest]:

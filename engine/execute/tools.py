@@ -115,10 +115,20 @@ def run_tool(request: ToolCallRequest, workspace: Workspace, *, timeout_s: float
     """
     tool = _BY_NAME.get(request.name)
     if tool is None:
-        name = one_line(request.name, 80)
-        done = _refusal(name, f"unknown tool {name!r}: there are {', '.join(_BY_NAME)}")
-    else:
-        done = tool.call(request.arguments, workspace, timeout_s, keep)
+        return refuse_call(request, f"unknown tool {_shown(request)!r}: there are {', '.join(_BY_NAME)}")
+    return _called(request, tool.call(request.arguments, workspace, timeout_s, keep))
+
+
+def refuse_call(request: ToolCallRequest, error: str) -> ToolCall:
+    """A tool call that is answered with `error` and never reaches the workspace."""
+    return _called(request, _refusal(_shown(request), error))
+
+
+def _shown(request: ToolCallRequest) -> str:
+    return one_line(request.name, 80)
+
+
+def _called(request: ToolCallRequest, done: Done) -> ToolCall:
     return ToolCall(
         id=request.id,
         name=request.name,

@@ -16,6 +16,8 @@ class Limits(Record):
 
     max_turns: int = Field(default=20, ge=1, le=200)
     max_steps_per_turn: int = Field(default=24, ge=1, le=500)
+    max_calls_per_step: int = Field(default=32, ge=1, le=1000)
+    """Tool calls that one message may make; those beyond are answered with an error and not run."""
     call_timeout_s: float = Field(default=60.0, gt=0)
     """Default and upper bound of one tool call's wall time."""
     model_timeout_s: float = Field(default=120.0, gt=0)

@@ -127,6 +127,8 @@ class Turn(Record):
     """None when the agent failed before it answered."""
     failure: str | None = None
     """Why the turn has no answer, one line."""
+    failed_usage: Usage = Usage()
+    """What the model call consumed that ended the turn by failing."""
 
     def tool_calls(self) -> Iterator[ToolCall]:
         """The turn's tool calls, in order."""
@@ -139,6 +141,8 @@ class Outcome(Record):
     completed: bool
     is_success: bool
     reason: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    """Messages that were proposed before it and not sent."""
     usage: Usage = Usage()
     """What asking for the ending cost."""
 
@@ -171,6 +175,8 @@ class Trajectory(Record):
     stop_reason: StopReason | None = None
     failure_cause: str | None = None
     """One line, where the stop reason is a failure."""
+    failed_attempts: tuple[Attempt, ...] = ()
+    """What the user model proposed last, where none of it could be sent."""
     outcome: Outcome | None = None
     user_usage: Usage = Usage()
     agent_usage: Usage = Usage()
@@ -186,7 +192,9 @@ class Trajectory(Record):
         """All tool calls, in order."""
         return (call for turn in self.turns for call in turn.tool_calls())
 
-    def with_ending(self, stop_reason: StopReason, outcome: Outcome | None, cause: str | None) -> Trajectory:
+    def with_ending(
+        self, stop_reason: StopReason, outcome: Outcome | None = None, cause: str | None = None
+    ) -> Trajectory:
         """A finished copy: why it stopped, how the user saw it, and the cause where it is a failure."""
         user_usage = self.user_usage + outcome.usage if outcome else self.user_usage
         update = {
@@ -197,9 +205,13 @@ class Trajectory(Record):
         }
         return self.model_copy(update=update)
 
+    def with_failed_attempts(self, attempts: tuple[Attempt, ...], usage: Usage) -> Trajectory:
+        """A copy with what the user model proposed in vain, and what that cost."""
+        return self.model_copy(update={"failed_attempts": attempts, "user_usage": self.user_usage + usage})
+
     def with_turn(self, turn: Turn) -> Trajectory:
         """A copy with one more turn and its usage added."""
-        agent_usage = self.agent_usage
+        agent_usage = self.agent_usage + turn.failed_usage
         for step in turn.steps:
             agent_usage = agent_usage + step.usage
         return self.model_copy(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import time
 from dataclasses import dataclass
-
-from pydantic import ValidationError
+from typing import NamedTuple
 
 from engine.errors import ModelError, one_line
 from engine.ports import ChatModel
@@ -14,6 +15,7 @@ from engine.prompts import prompt_hash, render_prompt
 from engine.schema.base import Record
 from engine.schema.chat import ChatMessage, Role, Usage
 from engine.schema.run import Limits
+from engine.schema.text import ForeignText
 from engine.schema.trajectory import Attempt, Outcome, Trajectory, Utterance, Verdict
 from engine.simulate.drift import check_utterance
 from engine.simulate.view import evidence_of, user_view
@@ -26,8 +28,8 @@ class UserReply(Record):
     """What the user model answers with. Source: ISE paper, stage S."""
 
     completed: bool
-    query: str = ""
-    reason: str = ""
+    query: ForeignText = ""
+    reason: ForeignText = ""
     is_success: bool = False
 
 
@@ -49,6 +51,21 @@ def prompt_hashes() -> dict[str, str]:
     return {name: prompt_hash(name) for name in PROMPTS}
 
 
+class UserFailed(NamedTuple):
+    """No next message: why, what was tried, and what it cost."""
+
+    cause: str
+    attempts: tuple[Attempt, ...]
+    usage: Usage
+
+
+class _Proposal(NamedTuple):
+    """What one call of the user model brought; no reply where it gave something else."""
+
+    attempt: Attempt
+    reply: UserReply | None
+
+
 @dataclass(frozen=True, slots=True)
 class UserSimulator:
     """Plays the user of one intent over a chat model."""
@@ -56,50 +73,82 @@ class UserSimulator:
     model: ChatModel
     limits: Limits
 
-    def next_move(self, trajectory: Trajectory) -> Utterance | Outcome:
-        """The next utterance, or the ending as the user sees it.
+    def next_move(
+        self, trajectory: Trajectory, deadline: float = math.inf
+    ) -> Utterance | Outcome | UserFailed:
+        """The next utterance, or the ending as the user sees it, or why there is neither.
 
         A proposal that fails a role-lock check is asked for again with the reason. After the last try the
         proposal that failed the fewest checks is sent, its verdicts beside it.
 
-        Raises:
-            ModelError: The user model gave nothing usable: no message and no ending.
+        Args:
+            trajectory: What has been played.
+            deadline: Instant of `time.monotonic` at which asking ends.
         """
         messages = user_view(trajectory)
-        attempts: list[Attempt] = []
+        proposals: list[_Proposal] = []
         usage = Usage()
-        reason = ""
         for _ in range(self.limits.max_attempts_per_utterance):
-            completion = self.model.complete(
-                [*messages, *_retry_note(attempts)],
-                response_schema=REPLY_SCHEMA,
-                timeout_s=self.limits.model_timeout_s,
-            )
+            try:
+                completion = self.model.complete(
+                    [*messages, *_retry_note(proposals)],
+                    response_schema=REPLY_SCHEMA,
+                    timeout_s=max(0.0, min(self.limits.model_timeout_s, deadline - time.monotonic())),
+                )
+            except ModelError as error:
+                return UserFailed(one_line(error), _attempts(proposals), usage + error.usage)
             usage = usage + completion.usage
-            reply = _parse(completion.content)
-            if isinstance(reply, Verdict):
-                attempts.append(Attempt(text=completion.content, verdicts=(reply,)))
-                continue
-            reason = reply.reason
-            if reply.completed:
-                return Outcome(completed=True, is_success=reply.is_success, reason=reply.reason, usage=usage)
-            attempts.append(Attempt(text=reply.query, verdicts=check_utterance(reply.query, trajectory)))
-            if attempts[-1].passed:
+            proposal = _judge(completion.content, trajectory)
+            if proposal.reply and proposal.reply.completed:
+                return _outcome(proposal.reply, proposals, usage)
+            proposals.append(proposal)
+            if proposal.attempt.passed:
                 break
-        return Utterance(
-            text=_best(attempts).text,
-            reason=reason,
-            evidence=evidence_of(trajectory.turns[-1]) if trajectory.turns else None,
-            attempts=tuple(attempts),
-            usage=usage,
-        )
+        return _utterance(trajectory, proposals, usage)
 
 
-def _retry_note(attempts: list[Attempt]) -> list[ChatMessage]:
-    if not attempts:
+def _judge(content: str, trajectory: Trajectory) -> _Proposal:
+    reply = _parse(content)
+    if isinstance(reply, Verdict):
+        return _Proposal(Attempt(text=content, verdicts=(reply,)), None)
+    return _Proposal(Attempt(text=reply.query, verdicts=check_utterance(reply.query, trajectory)), reply)
+
+
+def _outcome(reply: UserReply, before: list[_Proposal], usage: Usage) -> Outcome:
+    return Outcome(
+        completed=True,
+        is_success=reply.is_success,
+        reason=reply.reason,
+        attempts=_attempts(before),
+        usage=usage,
+    )
+
+
+def _utterance(trajectory: Trajectory, proposals: list[_Proposal], usage: Usage) -> Utterance | UserFailed:
+    """The first proposal with the fewest failed checks among those that are messages at all."""
+    usable = [(a, reply) for a, reply in proposals if reply and a.text.strip()]
+    if not usable:
+        return UserFailed("the user model gave no usable message", _attempts(proposals), usage)
+    best, reply = min(usable, key=lambda pair: sum(not v.passed for v in pair[0].verdicts))
+    return Utterance(
+        text=best.text,
+        reason=reply.reason,
+        evidence=evidence_of(trajectory.turns[-1]) if trajectory.turns else None,
+        attempts=_attempts(proposals),
+        usage=usage,
+    )
+
+
+def _attempts(proposals: list[_Proposal]) -> tuple[Attempt, ...]:
+    return tuple(p.attempt for p in proposals)
+
+
+def _retry_note(proposals: list[_Proposal]) -> list[ChatMessage]:
+    if not proposals:
         return []
-    problems = "; ".join(v.detail for v in attempts[-1].verdicts if not v.passed)
-    note = render_prompt("user_retry", reasons=problems, proposal=one_line(attempts[-1].text, 600))
+    last = proposals[-1].attempt
+    problems = "; ".join(v.detail for v in last.verdicts if not v.passed)
+    note = render_prompt("user_retry", reasons=problems, proposal=one_line(last.text, 600))
     return [ChatMessage(role=Role.USER, content=note)]
 
 
@@ -111,18 +160,6 @@ def _parse(content: str) -> UserReply | Verdict:
         if isinstance(raw, dict):
             known = {k: v for k, v in raw.items() if k in UserReply.model_fields and v is not None}
             return UserReply.model_validate(known)
-    except (ValueError, ValidationError):
+    except (ValueError, RecursionError):  # no JSON, another shape, or nested beyond all measure
         pass
     return Verdict(check="json_reply", passed=False, detail="it was not the JSON object that was asked for")
-
-
-def _best(attempts: list[Attempt]) -> Attempt:
-    """The first attempt with the fewest failed checks among those that are messages at all."""
-    usable = [a for a in attempts if a.text.strip() and not _is_unparsed(a)]
-    if not usable:
-        raise ModelError("the user model gave no usable message: see the attempts in its log")
-    return min(usable, key=lambda a: sum(not v.passed for v in a.verdicts))
-
-
-def _is_unparsed(attempt: Attempt) -> bool:
-    return any(v.check == "json_reply" for v in attempt.verdicts)
