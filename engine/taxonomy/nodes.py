@@ -98,7 +98,7 @@ class _Reader:
     def _scalar(self, node: yaml.Node) -> object:
         try:
             return self.loader.construct_object(node, deep=True)
-        except (yaml.YAMLError, ValueError, OverflowError):
+        except (yaml.YAMLError, ValueError, OverflowError, LookupError, AttributeError):
             self._fault(node, "a value cannot be read", "put it in quotes")
             return None
 
@@ -121,7 +121,7 @@ def parse_entries(text: str, file: str) -> tuple[list[Entry], list[Fault]]:
 
 
 def _refuse_hostile(text: str, file: str) -> None:
-    """Raises _RefusedError for aliases, deep nesting and size, before any tree is built."""
+    """Raises _RefusedError for aliases, tags, deep nesting and size, before any tree is built."""
     if len(text) > MAX_FILE_CHARS:
         raise _RefusedError(
             Fault(file, f"the file exceeds {MAX_FILE_CHARS:,} characters", "split or shorten it")
@@ -133,6 +133,8 @@ def _refuse_hostile(text: str, file: str) -> None:
             raise _RefusedError(
                 Fault(f"{file}:{line}", "anchors (&) and aliases (*) are not allowed", "write the value out")
             )
+        if getattr(event, "tag", None):
+            raise _RefusedError(Fault(f"{file}:{line}", "tags (!) are not allowed", "write the plain value"))
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:

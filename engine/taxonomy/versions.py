@@ -11,14 +11,15 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InputError, NotFoundError
+from engine.errors import InputError, NotFoundError, StudioError
 from engine.paths import data_dir
 from engine.schema.base import Record
 from engine.schema.taxonomy import Taxonomy
-from engine.store.files import exclusive, write_text, writing
+from engine.store.files import exclusive, read_bytes, write_text, writing
 from engine.store.project import Project
 from engine.taxonomy.check import FILES, as_error, content_hash, parse_taxonomy, read_texts, validate
 
@@ -27,7 +28,7 @@ CURRENT = "current"
 EDITED = "edited"
 """Version name of current files that were changed by hand and not saved as a version yet."""
 
-_VERSION = re.compile(r"^v\d{4,9}$")
+_VERSION = re.compile(r"v[0-9]{4,9}")
 
 
 class EntryChange(Record):
@@ -47,7 +48,7 @@ def list_versions(project: Project) -> list[str]:
     folder = project.paths.taxonomy_versions
     if not folder.is_dir():
         return []
-    return sorted((p.name for p in folder.iterdir() if _VERSION.match(p.name)), key=lambda v: int(v[1:]))
+    return sorted((p.name for p in folder.iterdir() if _VERSION.fullmatch(p.name)), key=lambda v: int(v[1:]))
 
 
 def current_taxonomy(project: Project) -> Taxonomy:
@@ -65,11 +66,19 @@ def current_taxonomy(project: Project) -> Taxonomy:
 
 
 def keep_taxonomy(project: Project) -> Taxonomy:
-    """The taxonomy in force, made a saved version if it is none yet: for work that names its version."""
-    return save_taxonomy(project, _current_texts(project), keep_starter=True)
+    """The taxonomy in force, made a saved version if it is none yet: for work that names its version.
+
+    Raises:
+        InputError: A file is wrong; the message says file, line and mend.
+    """
+    with _one_writer(project):
+        texts = _current_texts(project)
+        taxonomy = parse_taxonomy(texts, CURRENT)
+        version = _save(project, texts, keep_starter=True)
+    return taxonomy.model_copy(update={"version": version})
 
 
-def save_taxonomy(project: Project, texts: Mapping[str, str], *, keep_starter: bool = False) -> Taxonomy:
+def save_taxonomy(project: Project, texts: Mapping[str, str]) -> Taxonomy:
     """Makes `texts` (file name -> YAML) the current taxonomy and a new version, whole or not at all.
 
     Unchanged texts make no new version. The files that are replaced become a version of their own first
@@ -85,19 +94,23 @@ def save_taxonomy(project: Project, texts: Mapping[str, str], *, keep_starter: b
             f"a taxonomy has the files {', '.join(FILES)}: {(missing or unknown)[0]} does not fit"
         )
     taxonomy = parse_taxonomy(texts, CURRENT)
-    with exclusive(project.paths.taxonomy / ".lock"):
-        version = _save(project, texts, keep_starter=keep_starter)
+    with _one_writer(project):
+        version = _save(project, texts, keep_starter=False)
     return taxonomy.model_copy(update={"version": version})
+
+
+def _one_writer(project: Project) -> AbstractContextManager[bool]:
+    return exclusive(project.paths.taxonomy / ".lock")
 
 
 def _save(project: Project, texts: Mapping[str, str], *, keep_starter: bool) -> str:
     before, faults = read_texts(_current_folder(project))
     unchanged = not faults and content_hash(before) == content_hash(texts)
     name = _name_of(project, texts)
-    if unchanged and (_VERSION.match(name) or (name == STARTER and not keep_starter)):
+    if unchanged and (_VERSION.fullmatch(name) or (name == STARTER and not keep_starter)):
         return name
     if (
-        not (unchanged or faults or _VERSION.match(_name_of(project, before)))
+        not (unchanged or faults or _VERSION.fullmatch(_name_of(project, before)))
         and validate(before, CURRENT)[0]
     ):
         _write_version(project, _next_version(project), before)
@@ -129,11 +142,11 @@ def _write_version(project: Project, version: str, texts: Mapping[str, str]) -> 
 def _current_folder(project: Project) -> Path:
     """The folder whose files count: a version's while a save of it is on its way or was cut short."""
     try:
-        marked = (project.paths.taxonomy / ".saving").read_text(encoding="utf-8")
-    except OSError:
+        marked = read_bytes(project.paths.taxonomy / ".saving").decode("ascii")
+    except (StudioError, UnicodeDecodeError):
         return project.paths.taxonomy
     folder = project.paths.taxonomy_versions / marked
-    return folder if _VERSION.match(marked) and folder.is_dir() else project.paths.taxonomy
+    return folder if _VERSION.fullmatch(marked) and folder.is_dir() else project.paths.taxonomy
 
 
 def _current_texts(project: Project) -> dict[str, str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
+import threading
 from itertools import combinations
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from engine.errors import InputError, NotFoundError
 from engine.paths import data_dir
 from engine.schema.taxonomy import ExperienceLevel, Taxonomy
+from engine.store.files import exclusive, write_text
 from engine.store.project import Project
 from engine.taxonomy import (
     FILES,
@@ -124,7 +126,7 @@ FAULTS = [
     ("personas.yaml", "name: Amara Okafor", "name: A\n  name: B", "given twice", "remove one"),
     ("personas.yaml", "name: Amara Okafor", "name: &a Amara", "anchors", "write the value out"),
     ("personas.yaml", "name: Amara Okafor", "name: a: b", "not valid YAML", "indentation"),
-    ("personas.yaml", "name: Amara Okafor", "name: !!python/object:os.system x", "cannot be read", "quotes"),
+    ("personas.yaml", "name: Amara Okafor", "name: !!python/object:os.system x", "tags (!)", "plain value"),
     ("personas.yaml", "persona_id: amara-okafor", "persona_id: ../amara", "is no valid name", "lower-case"),
     ("complexities.yaml", "prior: 0.50", "prior: 0.60", "sum to 1.1", "sum to 1"),
     ("complexities.yaml", "{3: 0.80, 4: 0.20}", "{2: 0.80, 4: 0.20}", "n_tasks 2 is out of range", "3 to 6"),
@@ -174,6 +176,10 @@ def test_check_lists_every_fault_and_load_the_first(folder: Path) -> None:
         (b"\xff\xfe- a", "not UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
         (b"a: &a [x]\nb: *a\n", "anchors"),
+        (b"- a: !!bool maybe\n", "tags (!)"),
+        (b"- a: !!timestamp foo\n", "tags (!)"),
+        (b"- a: !!int ''\n", "tags (!)"),
+        (b"- a: !!float ''\n", "tags (!)"),
         (b"- {a: 1}\n---\n- {b: 1}\n", "not valid YAML"),
         (b"- x\x00y\n", "not valid YAML"),
         (b"- #" + b"x" * 8_000_001, "exceeds"),
@@ -287,6 +293,28 @@ def test_a_diff_names_entries_and_fields(project: Project) -> None:
     assert diff_versions(project, "v0002", "v0002") == []
     with pytest.raises(NotFoundError, match="choose one of"):
         diff_versions(project, "v0001", "../../etc")
+
+
+def test_keeping_never_undoes_a_save_that_came_in_between(project: Project) -> None:
+    changed = starter_texts()["tasks.yaml"].replace("Port a script", "Port a program")
+    keeper = threading.Thread(target=keep_taxonomy, args=(project,))
+    with exclusive(project.paths.taxonomy / ".lock"):
+        keeper.start()
+        keeper.join(0.5)
+        write_text(project.paths.taxonomy / "tasks.yaml", changed)
+    keeper.join()
+    assert (project.paths.taxonomy / "tasks.yaml").read_text() == changed
+    assert read_version(project, current_taxonomy(project).version)["tasks.yaml"] == changed
+
+
+def test_a_mark_that_no_save_wrote_is_passed_over(project: Project) -> None:
+    mark = project.paths.taxonomy / ".saving"
+    for data in (b"\xff\xfe", b"../../..", b"v0001\n", "v٠٠٠١".encode()):
+        mark.write_bytes(data)
+        assert current_taxonomy(project).version == "starter"
+    mark.unlink()
+    mark.mkdir()
+    assert current_taxonomy(project).version == "starter"
 
 
 def _save_often(root: str, mark: str) -> None:
