@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable
 
+from engine.execute.observations import decoded
 from engine.schema.base import utc_now
 from engine.schema.sandbox import BlobRef, Effect, LedgerEntry
 
@@ -12,6 +13,7 @@ KeepBlob = Callable[[bytes, int], BlobRef | None]
 """Keeps a stream, given with the bytes that there were in all; None where there was nothing to keep."""
 
 ROOT = "/workspace"
+_TAIL_CHARS = 400
 
 
 def enter(effect: Effect, keep: KeepBlob, *, path: str | None = None) -> LedgerEntry:
@@ -30,6 +32,7 @@ def enter(effect: Effect, keep: KeepBlob, *, path: str | None = None) -> LedgerE
         path=None if path is None else in_workspace(path),
         stdout=keep(effect.stdout, effect.stdout_total_bytes),
         stderr=keep(effect.stderr, effect.stderr_total_bytes),
+        stderr_tail=decoded(effect.stderr[-5 * _TAIL_CHARS :]).strip()[-_TAIL_CHARS:],
         changes=effect.changes,
     )
 

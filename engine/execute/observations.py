@@ -5,18 +5,13 @@ They hold nothing that differs from run to run, such as durations.
 
 from __future__ import annotations
 
-import json
 from itertools import accumulate, takewhile
 
+from engine.schema.endings import closing_line
 from engine.schema.sandbox import Effect
 
 MAX_BYTES = 50_000
 MAX_LINES = 2000
-_KILLED = {
-    "output": "it wrote too much output",
-    "files": "the workspace holds too many files",
-    "memory": "the workspace's processes use too much memory",
-}
 
 
 def exec_text(effect: Effect, timeout_s: float) -> str:
@@ -28,21 +23,9 @@ def exec_text(effect: Effect, timeout_s: float) -> str:
             (effect.stderr, effect.stderr_total_bytes),
         )
     ]
-    closing = _closing(effect, timeout_s)
+    closing = closing_line(effect, timeout_s)
     text = "\n".join(part.removesuffix("\n") for part in (*streams, closing) if part)
     return text or "(no output)"
-
-
-def _closing(effect: Effect, timeout_s: float) -> str:
-    if effect.timed_out:
-        return f"(Command timed out after {timeout_s:g} s)"
-    if effect.limit in _KILLED:
-        return f"(Command was killed: {_KILLED[effect.limit]})"
-    if effect.signal is not None:
-        return f"(Command was killed by signal {effect.signal})"
-    if effect.exit_code:
-        return f"(Command exited with code {effect.exit_code})"
-    return ""
 
 
 def read_text(effect: Effect, offset: int, limit: int | None) -> str | None:
@@ -79,11 +62,6 @@ def cut_middle(text: str, n_lost_bytes: int = 0) -> str:
     tail = "".join(_within(rest[::-1], MAX_BYTES // 2)[::-1])
     n_out = _size(text) - _size(head) - _size(tail) + n_lost_bytes
     return f"{head.removesuffix(chr(10))}\n[... {n_out} bytes left out ...]\n{tail}" if n_out else text
-
-
-def error_text(tool: str, error: str) -> str:
-    """A failure as the paper's tools report it."""
-    return json.dumps({"status": "error", "tool": tool, "error": error}, ensure_ascii=False)
 
 
 def decoded(data: bytes) -> str:

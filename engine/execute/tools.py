@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.errors import one_line
 from engine.execute.ledger import KeepBlob, enter, enter_edit, enter_nothing
-from engine.execute.observations import error_text, exec_text, read_text
+from engine.execute.observations import exec_text, read_text
 from engine.ports import Workspace
 from engine.schema.chat import ToolCallRequest, ToolSchema
+from engine.schema.endings import error_text
 from engine.schema.sandbox import LedgerEntry
 from engine.schema.trajectory import ToolCall
 

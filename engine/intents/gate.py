@@ -5,17 +5,13 @@ from __future__ import annotations
 import re
 
 from engine.intents.story import MAX_WORDS, MIN_WORDS, n_words
+from engine.prompts.people import assistant_voice
 
 TOLERANCE = 0.1
 """Share by which a model may miss the bounds on the number of words."""
 
 _FIRST_PERSON = re.compile(r"\b(?:I|I'm|I'd|I've|my|me|we|our|us)\b")
-_ASSISTANT_VOICE = re.compile(
-    r"\b(?:how (?:can|may) i (?:help|assist)|i(?:'d| would) be (?:happy|glad) to (?:help|assist)"
-    r"|let me know if|as an ai|i am an ai|i'm an ai|language model|is there anything else|feel free to"
-    r"|would you like me to|shall i|do you want me to|here(?:'s| is) (?:the|a|your) (?:message|utterance))\b",
-    re.IGNORECASE,
-)
+_ASSISTANT_VOICE = assistant_voice(r"here(?:'s| is) (?:the|a|your) (?:message|utterance)")
 _MARKUP = re.compile(
     r"```|^\s*(?:[-*#]|\d+[.)])\s|\n\s*(?:[-*#]|\d+[.)])\s|</?\w+>|\{\{|\[[A-Z][\w ]*\]|<<\w+>>"
 )

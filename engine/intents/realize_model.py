@@ -15,10 +15,12 @@ from engine.intents.gate import problem_with
 from engine.intents.realize import make_intent, persona_of, tasks_of
 from engine.ports import ChatModel, Progress
 from engine.prompts import prompt_hash, render_prompt
+from engine.prompts.people import persona_text
 from engine.schema.base import utc_now
 from engine.schema.chat import ChatMessage, Role, Usage
 from engine.schema.intent import Cell, Intent, Realization
-from engine.schema.taxonomy import Persona, Taxonomy
+from engine.schema.taxonomy import Taxonomy
+from engine.schema.text import well_formed
 
 MAX_TRIES = 3
 """Answers that are asked of the model for one cell."""
@@ -80,14 +82,8 @@ def realize_with_model(
     """
     writer = _Writer(taxonomy, model, timeout_s)
     prompts = [writer.prompt(cell) for cell in cells]
-    results: dict[int, str | RealizeFailure] = {}
-    with ThreadPoolExecutor(max_workers=max(1, n_threads)) as pool:
-        futures = {pool.submit(writer.write, cell, prompts[i]): i for i, cell in enumerate(cells)}
-        for position, result in _in_order_of_arrival(futures):
-            results[position] = result
-            if progress:
-                progress(len(results), len(cells))
-    failures = tuple(r for i in range(len(cells)) if isinstance(r := results[i], RealizeFailure))
+    results = _write_all(writer, list(zip(cells, prompts, strict=True)), n_threads, progress)
+    failures = tuple(r for r in results if isinstance(r, RealizeFailure))
     if cells and len(failures) == len(cells):
         raise StudioError(f"no intent could be realised: {failures[0].reason}")
     realization = Realization(
@@ -96,10 +92,24 @@ def realize_with_model(
     made_at = now or utc_now()
     intents = tuple(
         make_intent(cell, taxonomy, text, realization, made_at)
-        for i, cell in enumerate(cells)
-        if isinstance(text := results[i], str)
+        for cell, text in zip(cells, results, strict=True)
+        if isinstance(text, str)
     )
     return RealizeResult(intents, failures, writer.usage)
+
+
+def _write_all(
+    writer: _Writer, jobs: Sequence[tuple[Cell, str]], n_threads: int, progress: Progress | None
+) -> list[str | RealizeFailure]:
+    """What the writer gives for each cell and its prompt, in their order."""
+    results: dict[int, str | RealizeFailure] = {}
+    with ThreadPoolExecutor(max_workers=max(1, n_threads)) as pool:
+        futures = {pool.submit(writer.write, *job): position for position, job in enumerate(jobs)}
+        for position, result in _in_order_of_arrival(futures):
+            results[position] = result
+            if progress:
+                progress(len(results), len(jobs))
+    return [results[position] for position in range(len(jobs))]
 
 
 def _in_order_of_arrival(
@@ -138,7 +148,7 @@ class _Writer:
         domains = [taxonomy.domain_by_id[d] for d in cell.domain_ids if d in taxonomy.domain_by_id]
         return render_prompt(
             "realize_user",
-            persona=_persona_text(persona_of(cell, taxonomy)),
+            persona=persona_text(persona_of(cell, taxonomy)),
             domains="\n".join(f"- {d.domain_id}: {d.description}" for d in domains),
             tasks="\n".join(f"- {t.name}: {t.description}" for t in tasks_of(cell, taxonomy)),
             complexity=f"{cell.complexity.value}: {level.description if level else ''}",
@@ -172,9 +182,10 @@ class _Writer:
             answer = self._model.complete(
                 messages, response_schema=UTTERANCE_SCHEMA, timeout_s=self._timeout_s
             )
-        except ModelError:
+        except ModelError as error:
             with self._lock:
                 self._n_dead += 1
+                self.usage += error.usage
             raise
         with self._lock:
             self._n_answers += 1
@@ -196,26 +207,14 @@ class _Writer:
         return ""
 
 
-def _persona_text(persona: Persona) -> str:
-    return "\n".join(
-        (
-            f"- Name: {persona.name}",
-            f"- Role: {persona.role} ({persona.experience_level.value}), {persona.industry}",
-            f"- Expertise: {', '.join(persona.expertise)}",
-            f"- Way of writing: {persona.communication_style}",
-            f"- Work: {persona.work_context}",
-        )
-    )
-
-
 def _read(content: str) -> tuple[str, str]:
     """The utterance in a model's answer, and what is wrong with the answer's form."""
     start, end = content.find("{"), content.rfind("}")
     try:
         value = json.loads(content[start : end + 1]) if 0 <= start < end else None
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         value = None
     utterance = value.get("utterance") if isinstance(value, dict) else None
     if not isinstance(utterance, str):
         return "", 'the answer is not the JSON object {"utterance": "..."}'
-    return " ".join(utterance.split()), ""
+    return " ".join(well_formed(utterance).split()), ""

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from engine.playbooks import choose_filled, fill, slots_of_task
 from engine.providers.script import Act, Script
 from engine.schema.chat import ChatMessage, Completion, ModelInfo, Role, ToolCallRequest, ToolSchema, Usage
+from engine.schema.endings import says_failure, without_closing
 from engine.schema.playbook import PlayStep, PlayTurn, Register
 from engine.schema.trajectory import Evidence, EvidenceCall
 
 _EVIDENCE = re.compile(r"<evidence>\n(.*)\n</evidence>", re.DOTALL)
-_FAILED = re.compile(r"\(Command (?:exited with code|timed out|was ended)|\"status\": \"error\"")
 _PLAIN_WORD = re.compile(r"[\w./=+:@-]+")
 _USAGE = Usage(n_calls=1, cost_usd=0.0)
 
@@ -163,11 +163,11 @@ def _walk(steps: Sequence[PlayStep], observations: Sequence[str], slots: Mapping
 
 def _answer(turn: PlayTurn, walk: _Walk, rng: random.Random) -> str:
     last = walk.last or ""
-    if not _FAILED.search(last):
+    if not says_failure(last):
         told = choose_filled(turn.answer, walk.slots, rng)
         if told is not None:
             return told
-    lines = [line for line in last.splitlines() if line.strip() and not line.startswith("(Command ")]
+    lines = [line for line in without_closing(last).splitlines() if line.strip()]
     slots = {**walk.slots, "last_error": lines[-1].strip() if lines else "no output came back"}
     told = choose_filled(turn.answer_failed, slots, rng)
     return told or f"That did not come out as it should: {slots['last_error']}"

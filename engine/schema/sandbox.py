@@ -120,3 +120,5 @@ class LedgerEntry(Account):
     """The path that a file tool acted on, as it stands in the workspace."""
     stdout: BlobRef | None = None
     stderr: BlobRef | None = None
+    stderr_tail: str = ""
+    """The last 400 characters of stderr, kept here too, since it tells why a call failed."""

@@ -73,7 +73,8 @@ class EvidenceCall(Record):
     exit_code: Int64 | None = None
     failed: bool
     stderr_tail: str = ""
-    """The last lines of stderr (or of the error), at most 400 characters."""
+    """Why a failed call failed: the end of its error, its stderr, or its output where it wrote no stderr; at
+    most 400 characters."""
 
 
 class Evidence(Record):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from engine.prompts.people import assistant_voice
 from engine.schema.trajectory import Trajectory, Verdict
 
 _MAX_WORDS = 260
@@ -17,14 +18,12 @@ _ECHO_SHARE = 0.5
 _INTENT_SHARE = 0.6
 _MIN_INTENT_WORDS = 40
 
-_ASSISTANT_VOICE = re.compile(
-    r"\b(?:how (?:can|may) i (?:help|assist)|i(?:'d| would) be (?:happy|glad) to"
-    r"|let me (?:know if|help|check|run|create|write|fix)|as an ai|i am an ai|i'm an ai|language model"
-    r"|is there anything else (?:i|you)|i(?:'ll| will) (?:go ahead|run|create|write|execute|implement)"
-    r"|i(?:'ve| have) (?:created|written|executed|implemented|updated the (?:file|script)|fixed|completed)"
-    r"|here(?:'s| is) the (?:script|code|output|updated)|would you like me to|shall i|do you want me to"
-    r"|feel free to)\b",
-    re.IGNORECASE,
+_ASSISTANT_VOICE = assistant_voice(
+    r"i(?:'d| would) be (?:happy|glad) to",
+    r"let me (?:help|check|run|create|write|fix)",
+    r"i(?:'ll| will) (?:go ahead|run|create|write|execute|implement)",
+    r"i(?:'ve| have) (?:created|written|executed|implemented|updated the (?:file|script)|fixed|completed)",
+    r"here(?:'s| is) the (?:script|code|output|updated)",
 )
 _LEAKED_TOOLS = re.compile(
     r"```|<tool_call|\"tool_calls\"|</?evidence>|\(Command exited with code|Successfully wrote \d+ bytes|"

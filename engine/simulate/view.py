@@ -1,8 +1,9 @@
 """What the user simulator may see: the role lock as a view of the trajectory, not a plea in a prompt.
 
 The view is egocentric: the user's own utterances stand as "assistant", the agent's answers as "user", and
-with each answer goes the evidence of that turn. Tool calls, their raw outputs and the agent's reasoning
-are not in the argument, so they cannot leak.
+with each answer goes the evidence of that turn: which calls were made, how they ended, what changed, and
+of a failed call the last 400 characters of its stderr (of its output where it wrote no stderr). Tool calls
+as such, all other output and the agent's reasoning are not in the argument, so they cannot leak.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import json
 from collections.abc import Iterable
 
 from engine.prompts import render_prompt
+from engine.prompts.people import persona_text
 from engine.schema.chat import ChatMessage, Role
-from engine.schema.intent import Intent
 from engine.schema.sandbox import ChangeKind
 from engine.schema.trajectory import Evidence, EvidenceCall, ToolCall, Trajectory, Turn
 
@@ -52,8 +53,8 @@ def _shorten(command: str) -> str:
 
 
 def _failure_tail(call: ToolCall) -> str:
-    """The end of what the failing call showed: the observation holds stderr after stdout."""
-    text = call.error or call.ledger.error or call.observation
+    """Why the call failed: its error, else the end of its stderr, else the end of what it showed."""
+    text = call.error or call.ledger.error or call.ledger.stderr_tail or call.observation
     return text.strip()[-_STDERR_CHARS:]
 
 
@@ -78,19 +79,10 @@ def _net_kind(first: ChangeKind, last: ChangeKind) -> ChangeKind | None:
     return ChangeKind.CREATED if is_there else None
 
 
-def persona_text(intent: Intent) -> str:
-    """The persona in a few lines, as the prompts show it."""
-    p = intent.persona
-    return (
-        f"{p.name}, {p.role} in {p.industry} ({p.experience_level} level). {p.work_context}\n"
-        f"Knows about: {', '.join(p.expertise)}. Writes in this manner: {p.communication_style}."
-    )
-
-
 def user_view(trajectory: Trajectory) -> tuple[ChatMessage, ...]:
     """The chat as the user simulator sees it; ends with a message that asks for its next one."""
     intent = trajectory.intent
-    system = render_prompt("user_system", persona=persona_text(intent), intent=intent.utterance)
+    system = render_prompt("user_system", persona=persona_text(intent.persona), intent=intent.utterance)
     messages = [ChatMessage(role=Role.SYSTEM, content=system)]
     messages.append(ChatMessage(role=Role.USER, content=render_prompt("user_open")))
     for turn in trajectory.turns:

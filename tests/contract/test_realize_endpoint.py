@@ -48,6 +48,15 @@ def test_an_answer_in_the_assistants_voice_is_asked_for_again(project: Project) 
     assert generate(project, answer, 1) == (1, ())
 
 
+def test_half_a_character_in_an_utterance_does_not_lose_the_batch(project: Project) -> None:
+    def answer(_: dict[str, Any], number: int) -> Reply:
+        body = good(number).body
+        return Reply(body=body.replace(b"I keep", rb"I \\ud800keep", 1)) if number == 0 else good(number)
+
+    assert generate(project, answer, 2) == (2, ())
+    assert sum("\ufffd" in i.utterance for i in read_intents(project)) == 1
+
+
 def test_an_endpoint_that_is_down_is_one_line_and_leaves_no_batch(project: Project) -> None:
     with pytest.raises(StudioError, match="no intent could be realised") as caught:
         generate(project, lambda *_: Reply(500, b"{}"), 3)

@@ -31,6 +31,7 @@ def test_an_entry_has_all_that_the_effect_says_with_streams_by_hash() -> None:
         limit="time",
         stdout=b"out",
         stdout_total_bytes=99,
+        stderr=b"x" * 5000 + "é\n".encode(),
         changes=(change("a"),),
         n_changes=5,
     )
@@ -39,6 +40,7 @@ def test_an_entry_has_all_that_the_effect_says_with_streams_by_hash() -> None:
     assert {name: getattr(entry, name) for name in shared} == {name: getattr(effect, name) for name in shared}
     assert entry.stdout == BlobRef(sha256=hashlib.sha256(b"out").hexdigest(), size_bytes=3, total_bytes=99)
     assert (entry.stderr, entry.path) == (None, None)
+    assert entry.stderr_tail == "x" * 399 + "é"
 
 
 def test_an_edit_is_one_entry_of_both_its_halves() -> None:

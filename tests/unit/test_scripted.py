@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from engine import build
 from engine.errors import ModelError
+from engine.execute.observations import exec_text
 from engine.providers.script import Library, Script, write_script
 from engine.providers.scripted_chat import ScriptedAgent, ScriptedUser
 from engine.schema.chat import ChatMessage, Role
+from engine.schema.endings import error_text
 from engine.schema.playbook import Branch, Playbook, PlayStep, PlayTurn, Register
+from engine.schema.sandbox import Effect
 from engine.schema.trajectory import Evidence, EvidenceCall
-from tests.builders import make_intent
+from tests.builders import NOON, make_intent
 
 CALL = PlayStep(
     tool="exec",
@@ -78,6 +82,35 @@ def test_the_agent_takes_the_branch_that_fits_what_came_back(script: Script) -> 
 def test_the_agent_admits_a_failure_that_no_branch_mends(script: Script) -> None:
     broken = observed("segmentation fault\n\n(Command exited with code 139)")
     assert agent_says(script, user_message("go"), broken) == "It failed: segmentation fault"
+
+
+@pytest.mark.parametrize(
+    ("effect", "failed"),
+    [
+        ({"exit_code": 0, "stdout": b"total 9"}, False),
+        (
+            {"exit_code": 0, "stdout": b'total 9\nit said (Command exited with code 1)\n{"status": "error"}'},
+            False,
+        ),
+        ({"exit_code": 1, "stdout": b"total 9"}, True),
+        ({"signal": 9, "stdout": b"total 9"}, True),
+        ({"limit": "output", "stdout": b"total 9"}, True),
+        ({"limit": "memory", "stdout": b"total 9\n"}, True),
+        ({"timed_out": True, "stdout": b"total 9"}, True),
+    ],
+)
+def test_how_a_command_ended_is_told_by_the_closing_line_alone(
+    script: Script, effect: dict[str, Any], failed: bool
+) -> None:
+    fields: dict[str, Any] = {"action": "exec", "cwd": "/workspace", "started_at": NOON, "duration_ms": 1.0}
+    fields["stdout_total_bytes"] = len(effect["stdout"])
+    said = agent_says(script, user_message("go"), observed(exec_text(Effect(**fields | effect), 0.25)))
+    assert said == ("It failed: total 9" if failed else "There are 9 lines.")
+
+
+def test_a_tools_error_is_a_failure(script: Script) -> None:
+    refused = observed(error_text("exec", "ENOENT: total 9"))
+    assert str(agent_says(script, user_message("go"), refused)).startswith("It failed: ")
 
 
 def test_the_agent_claims_nothing_that_it_did_not_observe(script: Script) -> None:

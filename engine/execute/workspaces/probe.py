@@ -97,10 +97,10 @@ def _markers() -> Iterator[list[Path]]:
     """Files with random names in the host's temporary, home and working folders, where it may write."""
     with ExitStack() as stack:
         found = []
-        for folder in {Path(tempfile.gettempdir()), Path.home(), Path.cwd()}:
+        for folder in (tempfile.gettempdir, Path.home, Path.cwd):
             try:
-                file = stack.enter_context(tempfile.NamedTemporaryFile(dir=folder, prefix=".ise-probe-"))
-            except OSError:
+                file = stack.enter_context(tempfile.NamedTemporaryFile(dir=folder(), prefix=".ise-probe-"))
+            except (OSError, RuntimeError):  # not writable, deleted, or a user without a home
                 continue
             found.append(Path(file.name))
         yield found
