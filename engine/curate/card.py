@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import yaml
 
 from engine.curate.manifest import Manifest
+from engine.curate.splits import shown_part
 from engine.curate.statistics import Statistics
 from engine.errors import one_line
 
@@ -85,9 +86,7 @@ def _front_matter(manifest: Manifest, statistics: Statistics) -> str:
             {
                 "config_name": "default",
                 "data_files": [
-                    {"split": re.sub(r"\W", "_", f.part), "path": f.file}
-                    for f in manifest.files
-                    if f.n_records
+                    {"split": shown_part(f.part), "path": f.file} for f in manifest.files if f.n_records
                 ],
             }
         ],

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +17,11 @@ from engine.catalog import Catalog
 from engine.curate.card import render_card
 from engine.curate.formats import openai
 from engine.curate.manifest import ExportedFile, ExportedSplit, Manifest
+from engine.curate.splits import check_parts, check_split
 from engine.curate.statistics import Statistics
 from engine.errors import InputError, one_line
 from engine.schema.base import Record, utc_now
+from engine.schema.split import Split
 from engine.schema.trajectory import Trajectory
 from engine.store.curation import read_selection, read_split
 from engine.store.files import read_record, write_record, write_text, writing
@@ -70,7 +72,8 @@ def export(
         format: One of `FORMATS`.
 
     Raises:
-        InputError: The words are wrong, `out` holds something, a trajectory is gone or cannot be read.
+        InputError: The words are wrong, `out` holds something, a trajectory is gone or cannot be read, or
+            the split's parts share an intent or a trajectory.
         StudioError: The folder cannot be written.
     """
     if format not in FORMATS:
@@ -85,16 +88,26 @@ def export(
 def _order(project: Project, split: str | None, selection: str | None) -> _Order:
     if split is not None and selection is None:
         cut = read_split(project, split)
+        _check_parts(project, cut)
         origin = ExportedSplit(name=cut.name, selection=cut.selection, ratios=cut.ratios, seed=cut.seed)
         name = f"{project.settings.name}: {cut.name}"
-        saved = project.paths.selections / f"{cut.selection}.json"
-        where = read_selection(project, cut.selection).where if saved.is_file() else ""
-        return _Order(name, cut.parts, origin, cut.selection, where)
+        return _Order(name, cut.parts, origin, cut.selection, cut.where)
     if selection is not None and split is None:
         chosen = read_selection(project, selection)
         name = f"{project.settings.name}: {chosen.name}"
         return _Order(name, {"data": chosen.trajectory_ids}, None, chosen.name, chosen.where)
     raise InputError("an export is of one split or of one selection: name exactly one of them")
+
+
+def _check_parts(project: Project, split: Split) -> None:
+    """Passes a split whose parts share nothing; that its trajectories are there is seen later."""
+    check_parts(split.parts)
+    report = check_split(project, split.name)
+    if twice := (*report.shared_intents, *report.repeated):
+        raise InputError(
+            f"split {split.name!r} has {len(twice)} intents or trajectories more than once, first "
+            f"{twice[0]}: make it again with 'ise-studio split make {split.name}'"
+        )
 
 
 def _check_out(out: Path) -> None:
@@ -153,11 +166,11 @@ def _appearing(out: Path) -> Iterator[Path]:
     out = out.absolute()
     with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name[:40]}.", suffix=".tmp"))
+        folder = out.parent / f".{out.name[:40]}.{secrets.token_hex(6)}.tmp"
+        folder.mkdir()
     try:
         yield folder
         with writing(out):
-            folder.chmod(0o755)
             folder.rename(out)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

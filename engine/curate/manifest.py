@@ -40,7 +40,7 @@ class Manifest(Record):
     split: ExportedSplit | None
     selection: str
     where: str
-    """The selection's condition; empty where the selection is gone."""
+    """The condition by which the trajectories were selected; empty where that is not known."""
     files: tuple[ExportedFile, ...]
     n_trajectories: int
     n_intents: int

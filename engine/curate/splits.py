@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -16,8 +15,8 @@ from engine.schema.base import Record, utc_now
 from engine.schema.split import Split
 from engine.store.curation import check_name, read_selection, read_split, write_split
 from engine.store.project import Project
+from engine.words import words_of
 
-_WORD = re.compile(r"\w+")
 _EXAMPLE = "write e.g. train=0.9,validation=0.05,test=0.05"
 
 
@@ -75,17 +74,34 @@ def check_ratios(ratios: Mapping[str, float]) -> dict[str, float]:
     """The ratios, if they can cut a selection.
 
     Raises:
-        InputError: One is not between 0 and 1, or they do not sum to 1.
+        InputError: One is not between 0 and 1, they do not sum to 1, or two parts have one name for readers.
     """
+    check_parts(ratios)
     for name, value in ratios.items():
         if not 0.0 <= value <= 1.0:
-            raise InputError(
-                f"the ratio of {check_name(name)!r} is {value:g}, not between 0 and 1: {_EXAMPLE}"
-            )
+            raise InputError(f"the ratio of {name!r} is {value:g}, not between 0 and 1: {_EXAMPLE}")
     total = math.fsum(ratios.values())
     if abs(total - 1.0) > 1e-6:
         raise InputError(f"the ratios sum to {total:g}, not to 1: {_EXAMPLE}")
     return dict(ratios)
+
+
+def check_parts(names: Iterable[str]) -> None:
+    """Passes names of parts that are file names and stay distinct on a card.
+
+    Raises:
+        InputError: One is no name, or two are one to those who read the card.
+    """
+    shown: dict[str, str] = {}
+    for name in names:
+        other = shown.setdefault(shown_part(check_name(name)), name)
+        if other != name:
+            raise InputError(f"the parts {other!r} and {name!r} are one to readers of the card: rename one")
+
+
+def shown_part(part: str) -> str:
+    """How a dataset card names a part: `datasets` takes letters, digits and '_' only."""
+    return re.sub(r"\W", "_", part)
 
 
 def make_split(project: Project, name: str, selection: str, ratios: Mapping[str, float], seed: int) -> Split:
@@ -108,7 +124,15 @@ def make_split(project: Project, name: str, selection: str, ratios: Mapping[str,
             "'ise-studio select save'"
         )
     parts = cut(asked, ratios, seed)
-    split = Split(name=name, selection=selection, seed=seed, ratios=ratios, parts=parts, created_at=utc_now())
+    split = Split(
+        name=name,
+        selection=selection,
+        where=selected.where,
+        seed=seed,
+        ratios=ratios,
+        parts=parts,
+        created_at=utc_now(),
+    )
     write_split(project, split)
     return split
 
@@ -155,17 +179,14 @@ def group_by_intent(asked: Iterable[Asked]) -> dict[str, list[Asked]]:
         return key
 
     for item in everything:
-        one, other = sorted((root(f"id:{item.intent_id}"), root(f"words:{_words(item.utterance)}")))
+        one, other = sorted(
+            (root(f"id:{item.intent_id}"), root(f"words:{' '.join(words_of(item.utterance))}"))
+        )
         group_of[other] = one
     groups: dict[str, list[Asked]] = {}
     for item in everything:
         groups.setdefault(root(f"id:{item.intent_id}"), []).append(item)
     return {min(a.intent_id for a in group): group for group in groups.values()}
-
-
-def _words(text: str) -> str:
-    flat = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(_WORD.findall(flat)) or "".join(flat.split())
 
 
 def check_split(project: Project, name: str) -> SplitReport:

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine.intents.near_vectors import NearVectors
 from engine.intents.token_sets import JaccardIndex, Near, TokenSets, best, word_sets
-from engine.intents.words import words_of
 from engine.schema.intent import DedupDecision, Intent
+from engine.words import words_of
 
 if TYPE_CHECKING:
     import numpy as np

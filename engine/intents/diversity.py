@@ -18,7 +18,7 @@ from engine.intents.vendi import (
     scaling_curve,
     vendi_score,
 )
-from engine.intents.words import words_of
+from engine.words import words_of
 
 if TYPE_CHECKING:
     from engine.intents.vendi import Floats

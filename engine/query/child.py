@@ -99,7 +99,7 @@ def _bound(memory_bytes: int, cpu_s: int) -> None:
     if statm.exists():
         mapped_bytes = int(statm.read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (mapped_bytes + memory_bytes,) * 2)
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))  # at the second, a KILL that says nothing
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

@@ -154,7 +154,11 @@ def _error(found: Mapping[str, Any], bounds: _Bounds) -> StudioError:
 
 def _death(complaint: bytes, code: int, bounds: _Bounds) -> StudioError:
     """The error for a child that died without an answer."""
-    if code in {-signal.SIGXCPU, -signal.SIGKILL}:
+    if code == -signal.SIGKILL:
+        return QueryLimitError(
+            "the query was killed from outside, most likely because this machine ran out of memory: narrow it"
+        )
+    if code == -signal.SIGXCPU:
         return QueryLimitError(
             f"the query was ended after {bounds.timeout_s:g} s of processor time: narrow it"
         )

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from engine.intents.dedup import find_duplicates
 from engine.intents.near_vectors import NearVectors
 from engine.intents.token_sets import JaccardIndex, word_sets
-from engine.intents.words import words_of
 from engine.schema.intent import DedupDecision, Intent
+from engine.words import words_of
 from tests.builders import make_intent
 
 Vectors = NDArray[np.float32]

@@ -21,6 +21,7 @@ from engine.curate.splits import make_split
 from engine.errors import InputError, NotFoundError
 from engine.schema.chat import ModelInfo, ToolSchema
 from engine.schema.trajectory import Step, StopReason, Trajectory, Turn, Utterance
+from engine.store.curation import write_split
 from engine.store.project import Project
 from tests.builders import (
     make_call,
@@ -219,6 +220,27 @@ def test_a_split_is_written_as_one_file_a_part(project: Project, tmp_path: Path)
     assert manifest["taxonomy_versions"] == ["v1"]
     assert manifest["n_scripted"] == 7
     assert [p.name for p in out.parent.iterdir()] == ["out"], "nothing is left beside it"
+
+
+def test_a_split_whose_parts_share_something_is_not_exported(project: Project, tmp_path: Path) -> None:
+    split = make_split(project, "cut", "all", {"train": 0.6, "test": 0.4}, seed=1)
+    leaked = {"train": split.parts["train"], "test": (*split.parts["test"], split.parts["train"][0])}
+    write_split(project, split.model_copy(update={"parts": leaked}))
+    with pytest.raises(InputError, match=r"more than once, first .* make it again"):
+        export(project, tmp_path / "out", split="cut")
+    one, two = {"a-b": split.parts["train"]}, {"a_b": split.parts["test"]}
+    write_split(project, split.model_copy(update={"parts": one | two}))
+    with pytest.raises(InputError, match="'a-b' and 'a_b'"):
+        export(project, tmp_path / "out", split="cut")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_export_names_the_condition_that_its_split_was_cut_by(project: Project, tmp_path: Path) -> None:
+    make_split(project, "cut", "all", {"train": 0.6, "test": 0.4}, seed=1)
+    save_selection(project, "all", "n_turns > 99")
+    export(project, tmp_path / "out", split="cut")
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["where"] == "true"
+    assert "n\\_turns" not in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_the_same_split_gives_the_same_bytes(project: Project, tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.catalog import TableFiles, refresh
-from engine.errors import QueryError, StudioError
+from engine.errors import QueryError, QueryLimitError, StudioError
 from engine.query.child import plain
 from engine.query.run import run_query, select_ids
 from tests.builders import (
@@ -139,3 +143,32 @@ _LEAVES = (
 def test_every_value_becomes_strict_json(value: object) -> None:
     text = json.dumps(plain(value), allow_nan=False)
     assert plain(json.loads(text)) == json.loads(text)
+
+
+def _child_at_work() -> int:
+    """The pid of the query child that this process has, as soon as it computes."""
+    for _ in range(300):
+        for children in Path("/proc/self/task").glob("*/children"):
+            for pid in children.read_text().split():
+                if b"query.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return int(pid)
+        time.sleep(0.01)
+    raise AssertionError("no query child was seen")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
+def test_a_query_that_the_kernel_kills_is_not_told_as_slow(tables: TableFiles) -> None:
+    told: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            run_query(tables, "select count(*) from range(100000) a, range(100000) b, range(1000) c")
+        except StudioError as error:
+            told.append(error)
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    os.kill(_child_at_work(), signal.SIGKILL)
+    asker.join()
+    assert isinstance(told[0], QueryLimitError)
+    assert "out of memory" in str(told[0])

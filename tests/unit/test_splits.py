@@ -116,7 +116,7 @@ def test_fewer_intents_than_parts_cannot_be_cut(project: Project) -> None:
 
 WRONG = (
     "", "train", "train=x", "train=0.5", "train=0.5,train=0.5", "train=1.5,test=-0.5", "Train=1", "a=nan",
-    "a=inf", "train=1,", "../x=1",
+    "a=inf", "train=1,", "../x=1", "a-b=0.5,a_b=0.5",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The words of a text, as the lexical measures compare them."""
+"""The words of a text, as everything that asks whether two texts say the same compares them."""
 
 from __future__ import annotations
 
