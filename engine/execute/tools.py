@@ -19,6 +19,7 @@ from engine.schema.chat import ToolCallRequest, ToolSchema
 from engine.schema.endings import error_text
 from engine.schema.sandbox import LedgerEntry
 from engine.schema.trajectory import ToolCall
+from engine.store.files import first_problem
 
 
 class _Arguments(BaseModel):
@@ -98,7 +99,8 @@ class Tool(Generic[A]):
         try:
             parsed = self.arguments.model_validate_json(arguments)
         except ValidationError as error:
-            return _refusal(self.name, f"arguments do not fit {self.name}: {_problem(error)}")
+            problem = first_problem(error, "as a whole")
+            return _refusal(self.name, f"arguments do not fit {self.name}: {problem}")
         return self.run(parsed, workspace, timeout_s, keep)
 
 
@@ -205,12 +207,6 @@ def _drop(data: bytes, total_bytes: int) -> None:
 
 def _refusal(tool: str, error: str) -> Done:
     return Done(error_text(tool, error), enter_nothing(), error)
-
-
-def _problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    return one_line(f"{where}: {problem['msg']}" if where else problem["msg"])
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:

@@ -86,9 +86,7 @@ def realize_with_model(
     failures = tuple(r for r in results if isinstance(r, RealizeFailure))
     if cells and len(failures) == len(cells):
         raise StudioError(f"no intent could be realised: {failures[0].reason}")
-    realization = Realization(
-        provider=model.info.provider, model=model.info.model, seed=seed, prompt_hash=_prompt_hash()
-    )
+    realization = _realization(model, seed)
     made_at = now or utc_now()
     intents = tuple(
         make_intent(cell, taxonomy, text, realization, made_at)
@@ -124,8 +122,11 @@ def _in_order_of_arrival(
             future.cancel()
 
 
-def _prompt_hash() -> str:
-    return "+".join(prompt_hash(name) for name in ("realize_system", "realize_user", "realize_retry"))
+def _realization(model: ChatModel, seed: int) -> Realization:
+    hashes = (prompt_hash(name) for name in ("realize_system", "realize_user", "realize_retry"))
+    return Realization(
+        provider=model.info.provider, model=model.info.model, seed=seed, prompt_hash="+".join(hashes)
+    )
 
 
 class _Writer:

@@ -119,10 +119,10 @@ def read_record(path: Path, kind: type[R]) -> R:
         raise InputError(f"{path} is not a valid {kind.__name__}: {first_problem(error)}") from error
 
 
-def first_problem(error: ValidationError) -> str:
-    """The first thing that pydantic found, in one line: field and reason."""
+def first_problem(error: ValidationError, whole: str = "the whole file") -> str:
+    """The first thing that pydantic found, in one line: field (or `whole`) and reason."""
     problem = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in problem["loc"]) or "the whole file"
+    where = ".".join(str(part) for part in problem["loc"]) or whole
     return one_line(f"{where}: {problem['msg']}")
 
 
