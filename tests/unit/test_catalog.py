@@ -236,8 +236,8 @@ def test_unreadable_records_are_reported_and_the_others_shown(project: Project) 
 
 ODD = {
     "seed": '"seed": 99999999999999999999999',
-    "exit_code": '"exit_code": 1e25',
-    "prompt_tokens": '"prompt_tokens": 1e30',
+    "exit_code": '"exit_code": 10000000000000000000000000',
+    "prompt_tokens": '"prompt_tokens": 9223372036854775807',
     "created_at": '"created_at": "9999-12-31T23:59:59-12:00"',
 }
 

@@ -99,6 +99,19 @@ def test_a_damaged_part_is_named_with_the_mend(project: Project, where: str) -> 
     assert len(read_vectors(project, MODEL, texts).missing) == 50
 
 
+def test_a_file_that_only_looks_like_a_part_is_none(project: Project) -> None:
+    append_vectors(project, MODEL, ["a"], HashingEmbedder().encode(["a"]))
+    folder = project.paths.embeddings(MODEL)
+    (folder / "part-0x1.parquet").write_bytes(b"no part")
+    append_vectors(project, MODEL, ["b"], HashingEmbedder().encode(["b"]))
+    assert read_vectors(project, MODEL, ["a", "b"]).missing == []
+    assert {p.name for p in folder.glob("*.parquet")} == {
+        "part-0001.parquet",
+        "part-0002.parquet",
+        "part-0x1.parquet",
+    }
+
+
 def test_vectors_of_two_widths_under_one_name_are_refused(project: Project) -> None:
     append_vectors(project, MODEL, ["a"], np.ones((1, 3), np.float32))
     append_vectors(project, MODEL, ["b"], np.ones((1, 4), np.float32))
