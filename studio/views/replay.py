@@ -14,7 +14,7 @@ from studio.widgets.empty import PAGES, empty_state
 from studio.widgets.frame import page_head
 from studio.widgets.plain import escaped, plural, words
 from studio.widgets.scroll import scroll_to_chosen
-from studio.widgets.steps import Place, failed_places, place_of, steer
+from studio.widgets.steps import Place, browse, failed_places, place_of, steer
 
 _FOLLOW_S = 2.0
 
@@ -77,6 +77,7 @@ def _head(trajectory: Trajectory) -> None:
         st.badge(plural(sum(1 for _ in trajectory.tool_calls()), "tool call"), color="gray")
         st.badge(plural(n_failed, "failed call"), color="red" if n_failed else "gray")
         _sandbox_badge(provenance.sandbox)
+        browse(trajectory.trajectory_id)
         st.page_link(PAGES["trajectories"], label="List", icon=":material/table_rows:")
     user, agent = provenance.user, provenance.agent
     content.quiet(
@@ -106,11 +107,7 @@ def _conversation(trajectory: Trajectory, place: Place) -> None:
 
 def _ledger(trajectory: Trajectory, place: Place, run: RunPaths) -> None:
     calls = list(trajectory.turns[place.turn].tool_calls())
-    st.subheader(
-        "Ledger",
-        anchor=False,
-        help="What the workspace really did, call by call: recorded outside the agent's reach.",
-    )
+    st.markdown("**Ledger**", help="What the workspace really did, recorded outside the agent's reach.")
     if not calls:
         st.caption("No tool call in this turn.")
     for index, call in enumerate(calls):

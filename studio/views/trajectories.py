@@ -14,6 +14,7 @@ from studio.widgets.frame import page_head
 from studio.widgets.plain import plural
 from studio.widgets.sql import sql_panel
 from studio.widgets.sql_text import as_condition
+from studio.widgets.steps import LISTED
 
 _PAGE = 50
 
@@ -71,6 +72,7 @@ def _list(catalog: Catalog) -> None:
 def _page(catalog: Catalog, wanted: TrajectoryFilter, page: int) -> None:
     sort = str(st.session_state.get("sort", "created_at"))
     rows = catalog.page(wanted, sort=sort, limit=_PAGE, offset=_PAGE * (page - 1))
+    st.session_state[LISTED] = [row["trajectory_id"] for row in rows]
     chosen = st.dataframe(
         rows,
         key="trajectory_table",

@@ -9,7 +9,16 @@ from itertools import count
 import streamlit as st
 
 from engine.schema.intent import Intent
-from engine.schema.trajectory import Evidence, EvidenceCall, Outcome, Step, ToolCall, Turn, Utterance
+from engine.schema.trajectory import (
+    Evidence,
+    EvidenceCall,
+    Outcome,
+    Step,
+    ToolCall,
+    Turn,
+    Utterance,
+    Verdict,
+)
 from studio.widgets import content
 from studio.widgets.ledger import ending_badge
 from studio.widgets.plain import plural
@@ -65,12 +74,16 @@ def _role_lock(utterance: Utterance, index: int) -> None:
     if attempts:
         with st.expander(f"Role-lock verdicts · {plural(len(attempts), 'attempt')}", type="compact"):
             for number, attempt in enumerate(attempts, start=1):
-                st.caption(f"Attempt {number}")
-                content.block(attempt.text)
-                for place, verdict in enumerate(attempt.verdicts):
-                    word = "passed" if verdict.passed else "refused"
-                    line = f"{word}  {verdict.check}  {verdict.detail}".rstrip()
-                    content.quiet(line, f"verdict-{index}-{number}-{place}")
+                sent = attempt.text == utterance.text
+                st.caption(f"Attempt {number}{', as it was sent' if sent else ''}")
+                if not sent:
+                    content.block(attempt.text)
+                content.block("\n".join(_verdict_line(verdict) for verdict in attempt.verdicts))
+
+
+def _verdict_line(verdict: Verdict) -> str:
+    word = "passed" if verdict.passed else "REFUSED"
+    return f"{word:<8} {verdict.check}  {verdict.detail}".rstrip()
 
 
 def _evidence(evidence: Evidence, index: int) -> None:
@@ -86,7 +99,8 @@ def _evidence(evidence: Evidence, index: int) -> None:
 
 def _evidence_line(call: EvidenceCall) -> str:
     code = "failed" if call.failed and call.exit_code is None else f"exit {call.exit_code}"
-    head = f"{code if call.exit_code is not None or call.failed else 'done':<8} {call.tool}: {call.summary}"
+    did = call.summary if call.summary.startswith(call.tool) else f"{call.tool}: {call.summary}"
+    head = f"{code if call.exit_code is not None or call.failed else 'done':<8} {did}"
     tail = "\n".join(f"         {line}" for line in call.stderr_tail.splitlines())
     return f"{head}\n{tail}" if tail else head
 

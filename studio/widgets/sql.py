@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -10,6 +11,7 @@ from engine.catalog import Catalog
 from engine.catalog.columns import TABLES
 from engine.query.run import QueryResult, run_query
 from studio.widgets import errors
+from studio.widgets.empty import PAGES
 from studio.widgets.plain import count, plural
 
 _MAX_ROWS = 1000
@@ -42,11 +44,29 @@ def sql_panel(catalog: Catalog) -> None:
 def _show(answer: QueryResult) -> None:
     more = f", the first {count(_MAX_ROWS)} of more" if answer.truncated else ""
     st.caption(f"{plural(len(answer.rows), 'row')}{more}")
-    if answer.rows:
-        names = distinct(answer.columns)
-        st.dataframe(
-            [dict(zip(names, row, strict=True)) for row in answer.rows], hide_index=True, alt="Answer"
-        )
+    if not answer.rows:
+        return
+    names = distinct(answer.columns)
+    rows = [dict(zip(names, row, strict=True)) for row in answer.rows]
+    if "trajectory_id" not in names:
+        st.dataframe(rows, hide_index=True, alt="Answer")
+        return
+    st.caption("Choose a row to open its trajectory in the replay.")
+    chosen = st.dataframe(
+        rows, key="sql_rows", hide_index=True, on_select="rerun", selection_mode="single-row", alt="Answer"
+    )
+    if chosen.selection.rows:
+        st.switch_page(PAGES["replay"], query_params=place_of_row(rows[chosen.selection.rows[0]]))
+
+
+def place_of_row(row: Mapping[str, Any]) -> dict[str, str]:
+    """The address of what a row is about: its trajectory, and its turn and call where it names them."""
+    place = {"trajectory": str(row["trajectory_id"])}
+    if isinstance(row.get("turn"), int):
+        place["turn"] = str(row["turn"] + 1)
+    if row.get("tool_call_id"):
+        place["call"] = str(row["tool_call_id"])
+    return place
 
 
 def distinct(names: Sequence[str]) -> list[str]:

@@ -15,6 +15,9 @@ from engine.schema.trajectory import Trajectory
 from studio import state
 from studio.widgets.plain import plural
 
+LISTED = "listed_trajectories"
+"""Where the session keeps the ids of the page of the list that was shown last."""
+
 
 class Place(NamedTuple):
     """A turn of a trajectory, by position from 0, and the chosen call in it, by position from 0."""
@@ -64,6 +67,30 @@ def go(trajectory: Trajectory, place: Place) -> None:
     if place.call is not None:
         chosen = call_ids(trajectory)[_call_places(trajectory).index(place)]
     state.set_address(turn=place.turn + 1, call=chosen)
+
+
+def neighbour(trajectory_id: str, step: int) -> str | None:
+    """The trajectory before (-1) or after (1) this one on the page of the list that was shown last."""
+    listed: list[str] = st.session_state.get(LISTED, [])
+    if trajectory_id not in listed:
+        return None
+    position = listed.index(trajectory_id) + step
+    return listed[position] if 0 <= position < len(listed) else None
+
+
+def browse(trajectory_id: str) -> None:
+    """Buttons to the trajectories beside this one in the list; P and N from the keyboard."""
+    for label, key, step in (("Previous", "P", -1), ("Next", "N", 1)):
+        other = neighbour(trajectory_id, step)
+        if st.session_state.get(LISTED):
+            st.button(
+                f"{label} trajectory",
+                type="tertiary",
+                shortcut=key,
+                disabled=other is None,
+                on_click=state.set_address,
+                kwargs={"trajectory": other or trajectory_id, "turn": 1, "call": None},
+            )
 
 
 def steer(trajectory: Trajectory, place: Place) -> None:

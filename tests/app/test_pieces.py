@@ -18,7 +18,7 @@ from studio.widgets.draft import DIMENSIONS, Draft, grid_rows, plain_rows
 from studio.widgets.inside import in_polygon, selected
 from studio.widgets.ledger import command_line, ending
 from studio.widgets.plain import big_count, duration, escaped, share, size, visible
-from studio.widgets.sql import distinct
+from studio.widgets.sql import distinct, place_of_row
 from studio.widgets.sql_text import as_condition
 from studio.widgets.steps import Place, failed_places, next_failed, place_of
 from tests.app.sample_project import HOSTILE
@@ -153,6 +153,12 @@ def test_a_condition_of_the_user_is_carried_along_even_with_a_comment_at_its_end
 
 def test_columns_of_one_name_are_told_apart() -> None:
     assert distinct(["a", "a", "b", "a"]) == ["a", "a (2)", "b", "a (3)"]
+
+
+def test_a_row_of_an_answer_leads_to_its_trajectory_turn_and_call() -> None:
+    assert place_of_row({"trajectory_id": "t", "n": 3}) == {"trajectory": "t"}
+    row = {"trajectory_id": "t", "turn": 0, "tool_call_id": "c"}
+    assert place_of_row(row) == {"trajectory": "t", "turn": "1", "call": "c"}
 
 
 def test_a_grid_gives_back_the_complexities_it_was_given() -> None:

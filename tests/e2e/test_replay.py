@@ -62,6 +62,17 @@ def test_a_long_stream_is_cut_on_the_screen_until_all_of_it_is_asked_for(studio:
     expect(page.get_by_text("line 59: depot north")).to_be_attached()
 
 
+def test_one_reads_through_the_list_without_going_back_to_it(studio: Watched) -> None:
+    page = studio.open("trajectories?failed=with&sort=n_turns")
+    page.get_by_role("button", name="Open in replay").click()
+    expect(page.get_by_text(f"{MAIN} ·")).to_be_visible()
+    studio.settle()
+    page.keyboard.press("n")
+    expect(page.get_by_text("t-depot-0005 ·")).to_be_visible()
+    page.keyboard.press("p")
+    expect(page.get_by_text(f"{MAIN} ·")).to_be_visible()
+
+
 def test_an_address_that_names_nothing_says_so_and_the_page_stays_usable(studio: Watched) -> None:
     page = studio.open("replay?trajectory=../../etc/passwd")
     expect(page.get_by_test_id("stAlert")).to_contain_text("no trajectory")
