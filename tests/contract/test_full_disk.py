@@ -37,7 +37,8 @@ def on_small_disk(project: Project, folder: Path, size: str, then: str) -> subpr
 
 
 def test_a_full_disk_is_named_and_no_batch_is_left_half_written(project: Project, tmp_path: Path) -> None:
-    then = f'{ENGINE} intents sample --count 3000; echo "exit $?"; find "$1/project/intents" -type f ! -name .lock | wc -l'
+    left = 'find "$1/project/intents" -type f ! -name .lock | wc -l'
+    then = f'{ENGINE} intents sample --count 3000; echo "exit $?"; {left}'
     done = on_small_disk(project, tmp_path / "disk", "1m", then)
     assert done.stdout.split() == ["exit", "1", "0"]
     (line,) = done.stderr.strip().splitlines()

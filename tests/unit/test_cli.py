@@ -12,7 +12,6 @@ import pytest
 
 from engine.store import Project
 
-
 HEAVY = {"torch", "umap", "streamlit", "sentence_transformers", "duckdb", "polars", "openai", "scipy"}
 
 
