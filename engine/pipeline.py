@@ -23,6 +23,7 @@ from engine.schema.intent import Cell, DedupDecision, Intent
 from engine.schema.taxonomy import Taxonomy
 from engine.store import Project
 from engine.store.intents import (
+    known_ids,
     list_batches,
     read_intents,
     read_kept_intents,
@@ -104,7 +105,7 @@ def _realize_with_model(
                 progress(start + done, len(cells))
 
         result = realize_with_model(cells[start : start + _CHUNK], taxonomy, model, seed, shifted)
-        known = {intent.intent_id for intent in read_intents(project)}
+        known = known_ids(project)
         fresh = [i for i in result.intents if i.intent_id not in known]
         write_batch(project, fresh)
         intents += fresh
