@@ -9,7 +9,7 @@ from engine.store.project import Project
 from studio import cached
 from studio.widgets import charts
 from studio.widgets.frame import metric_row
-from studio.widgets.plain import count
+from studio.widgets.plain import count, escaped
 
 PAPER_CURVE = {
     200: 40.7,
@@ -79,9 +79,12 @@ def _curve(found: Diversity) -> None:
         x="Intents (logarithmic)",
         y="Vendi Score",
     )
-    if found.model != "all-mpnet-base-v2":
+    if found.model == _PAPER_MODEL:
+        st.caption(f"Both over {_PAPER_MODEL} embeddings with the cosine kernel.")
+    else:
         st.caption(
-            "The paper measures all-mpnet-base-v2 embeddings: scores of different models do not compare."
+            f"Over {escaped(found.model)} embeddings; the paper's are {_PAPER_MODEL}: scores of different "
+            "models do not compare."
         )
 
 
