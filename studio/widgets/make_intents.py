@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from engine.schema.base import MAX_SEED
 from engine.store.project import Project
 from studio.jobs import Step
 from studio.widgets.job_panel import begin
@@ -18,7 +19,7 @@ def make_form(project: Project, *, busy: bool) -> None:
         columns = st.columns([1, 1, 3, 2])
         number = columns[0].number_input("How many", 1, 100_000, 200, step=50)
         seed = columns[1].number_input(
-            "Seed", 0, 2**31 - 1, None, placeholder="next", help="The same seed draws the same cells."
+            "Seed", 0, MAX_SEED, None, placeholder="next", help="The same seed draws the same cells."
         )
         where = columns[2].text_input(
             "Only cells with (optional)",

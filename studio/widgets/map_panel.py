@@ -93,15 +93,7 @@ def _picture(points: Points, groups: Sequence[str], shown: Mask) -> Mask | None:
         showlegend=False,
     )
     figure = go.Figure([cloud, *_legend(names, codes)])
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False, scaleanchor="x")
-    figure.update_layout(
-        height=600,
-        margin={"l": 0, "r": 0, "t": 8, "b": 0},
-        dragmode="lasso",
-        uirevision="map",
-        legend={"itemsizing": "constant", "y": 0.94, "itemclick": False, "itemdoubleclick": False},
-    )
+    figure.update_layout(_LAYOUT)
     state = st.plotly_chart(
         figure,
         key="map",
@@ -131,6 +123,15 @@ def _legend(names: Sequence[str], codes: NDArray[np.int16]) -> list[Any]:
     ]
 
 
+_LAYOUT: dict[str, Any] = {
+    "height": 600,
+    "margin": {"l": 0, "r": 0, "t": 8, "b": 0},
+    "dragmode": "lasso",
+    "uirevision": "map",
+    "legend": {"itemsizing": "constant", "y": 0.94, "itemclick": False, "itemdoubleclick": False},
+    "xaxis": {"visible": False},
+    "yaxis": {"visible": False, "scaleanchor": "x"},
+}
 _CONFIG: dict[str, Any] = {
     "displaylogo": False,
     "displayModeBar": True,

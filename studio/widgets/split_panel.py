@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.curate.splits import check_split, make_split, parse_ratios
+from engine.schema.base import MAX_SEED
 from engine.store.curation import list_selections, list_splits
 from engine.store.project import Project
 from studio.widgets import errors
@@ -24,7 +25,7 @@ def split_panel(project: Project) -> None:
             selection = columns[0].selectbox("Selection", selections)
             name = columns[1].text_input("Name of the split", placeholder="e.g. first")
             ratios = columns[2].text_input("Ratios", "train=0.9,validation=0.05,test=0.05")
-            seed = columns[3].number_input("Seed", 0, 2**31 - 1, project.settings.seed)
+            seed = columns[3].number_input("Seed", 0, MAX_SEED, project.settings.seed)
             asked = st.form_submit_button("Make the split", type="primary")
         if asked:
             with errors.shown():
