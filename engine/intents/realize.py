@@ -61,7 +61,7 @@ def realize_scripted(
     for cell in cells:
         persona, tasks = persona_of(cell, taxonomy), tasks_of(cell, taxonomy)
         manner = voice.registers[register_of(persona, voice)]
-        frame = Story(persona, {}, manner, tasks, playbooks, voice.clauses)
+        frame = Story(persona, {}, manner, tasks, playbooks)
         utterance, details = _first_new(cell, frame, lexicons, seen, seed)
         seen.add(utterance)
         realization = Realization(provider="scripted", model="playbooks", seed=seed)

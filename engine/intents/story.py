@@ -59,8 +59,6 @@ class Story:
     manner: Manner
     tasks: Sequence[Task]
     playbooks: Mapping[str, Playbook]
-    clauses: Mapping[str, Sequence[str]]
-    """Task id -> short words for it; see `engine.schema.playbook.Voice`."""
 
     def slots(self, rng: random.Random) -> dict[str, str]:
         """The story's slots, and those about the persona."""
@@ -176,7 +174,8 @@ def _listing(tasks: Sequence[Task], story: Story, slots: Mapping[str, str], rng:
 def _clause(task: Task, story: Story, rng: random.Random) -> str:
     """Short words for a task; its name where it has none."""
     known = slots_of_task(story.details, task.task_id)
-    ready = [c for c in story.clauses.get(task.task_id, ()) if slots_in(c) <= known.keys()]
+    playbook = story.playbooks.get(task.task_id)
+    ready = [c for c in (playbook.clauses if playbook else ()) if slots_in(c) <= known.keys()]
     if ready:
         return fill(rng.choice(ready), known)
     name = " ".join(task.name.split()[:_MAX_NAME_WORDS])

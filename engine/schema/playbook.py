@@ -75,6 +75,8 @@ class Playbook(Record):
     slots: Mapping[str, SlotSpec] = {}
     mentions: tuple[str, ...] = Field(min_length=2)
     """Sentences with which an intent names this task: first person, concrete, 12 to 28 words."""
+    clauses: tuple[str, ...] = ()
+    """Short words for the task that follow "I have to", for an intent that speaks of it in passing."""
     turns: tuple[PlayTurn, ...] = Field(min_length=1)
 
 
@@ -120,5 +122,3 @@ class Voice(Record):
     registers: Mapping[Register, Manner]
     styles: Mapping[str, Register]
     """Word in a persona's communication style (lower case) -> register; first match wins, else by level."""
-    clauses: Mapping[str, tuple[str, ...]] = {}
-    """Task id -> short words for it that follow "I have to"; story slots and its playbook's."""
