@@ -33,6 +33,7 @@ MAX_DEPTH = 30
 
 PERSONA_FIELDS = frozenset({"persona", "role", "industry", "level"})
 COMPLEXITY_FIELDS = frozenset({"complexity"})
+DOMAIN_FIELDS = frozenset({"domain", "n_domains"})
 
 
 class Candidate(NamedTuple):

@@ -15,6 +15,8 @@ from pydantic import Field
 from engine.schema.base import Record, Slug
 
 Weight = Annotated[float, Field(ge=0.0, le=1000.0, allow_inf_nan=False)]
+Quota = Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)]
+"""The largest share of the intents of one draw that may hold an entry; None is no bound."""
 
 
 class ExperienceLevel(StrEnum):
@@ -47,7 +49,10 @@ class Persona(Record):
     experience_level: ExperienceLevel
     communication_style: str = Field(min_length=1, max_length=120)
     work_context: str = Field(min_length=1, max_length=400)
+    leans: Mapping[Slug, Weight] = {}
+    """Domain -> factor on its weight for this persona: above 1 leans to it, 0 keeps the persona out of it."""
     weight: Weight = 1.0
+    quota: Quota | None = None
 
 
 class Domain(Record):
@@ -56,6 +61,7 @@ class Domain(Record):
     domain_id: Slug
     description: str = Field(min_length=1, max_length=600)
     weight: Weight = 1.0
+    quota: Quota | None = None
 
 
 class Task(Record):
@@ -67,7 +73,12 @@ class Task(Record):
     description: str = Field(min_length=1, max_length=400)
     tools: tuple[str, ...] = ()
     """Names of the tools that the task tends to need."""
+    needs: tuple[Slug, ...] = ()
+    """Tasks without which this one makes no sense: they are asked for before it in the same intent."""
+    excludes: tuple[Slug, ...] = ()
+    """Tasks that no intent holds beside this one; it counts both ways."""
     weight: Weight = 1.0
+    quota: Quota | None = None
 
 
 class Complexity(Record):

@@ -163,7 +163,7 @@ def test_where_narrows_to_the_cells_that_it_says(where: str, holds: object) -> N
         ("not " * 400, "nested too deeply"),
         ("x" * 2001, "exceeds 2000"),
         ("complexity=simple and n_tasks=6", "found only 0 different cells"),
-        ("level=mid and level=lead", "no persona or complexity is left"),
+        ("level=mid and level=lead", "no persona, complexity or domain set is left"),
     ],
 )
 def test_a_wrong_expression_is_refused_in_one_line(where: str, message: str) -> None:
