@@ -57,7 +57,7 @@ class Debts:
         self.counts = np.zeros(n)
 
     def pull(self) -> NDArray[np.float64]:
-        """Factors on the entries' weights, shape (n,): above 1 for what is behind, below 1 for what is ahead."""
+        """Factors on the entries' weights, shape (n,): above 1 where behind, below 1 where ahead."""
         return np.exp(np.clip(self._promised - self.counts, -_MOST_DEBT, _MOST_DEBT))
 
     def promise(self, share: NDArray[np.float64], at: slice | None = None) -> None:

@@ -29,9 +29,7 @@ class _Seen(NamedTuple):
 class DomainDrawer:
     """Draws sets of one size. The weight of a set is the product of its domains' weights and leanings."""
 
-    def __init__(
-        self, domains: Sequence[Domain], size: int, wanted: Callable[[Sequence[str]], bool]
-    ) -> None:
+    def __init__(self, domains: Sequence[Domain], size: int, wanted: Callable[[Sequence[str]], bool]) -> None:
         self._domains = domains
         self._sets = [s for s in combinations([d.domain_id for d in domains], size) if wanted(s)]
         position = {d.domain_id: i for i, d in enumerate(domains)}

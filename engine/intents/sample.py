@@ -18,7 +18,14 @@ from engine.errors import InputError
 from engine.intents.balance import Deck
 from engine.intents.draw_domains import DomainDrawer
 from engine.intents.draw_tasks import TaskDrawer
-from engine.intents.where import COMPLEXITY_FIELDS, DOMAIN_FIELDS, PERSONA_FIELDS, Candidate, Condition, parse_where
+from engine.intents.where import (
+    COMPLEXITY_FIELDS,
+    DOMAIN_FIELDS,
+    PERSONA_FIELDS,
+    Candidate,
+    Condition,
+    parse_where,
+)
 from engine.schema.intent import Cell
 from engine.schema.taxonomy import Complexity, ComplexityLevel, Persona, Taxonomy
 from engine.taxonomy.stats import N_DOMAINS, n_combinations
@@ -54,9 +61,7 @@ class CellSampler:
         levels = [c for c in taxonomy.complexities if _meets(of_level, Candidate(complexity=c.level.value))]
         self.personas = Deck(personas, [p.weight for p in personas], self._rng)
         self.levels = Deck(levels, [c.prior for c in levels], self._rng)
-        self._numbers = {
-            c.level: Deck(list(c.n_tasks), list(c.n_tasks.values()), self._rng) for c in levels
-        }
+        self._numbers = {c.level: Deck(list(c.n_tasks), list(c.n_tasks.values()), self._rng) for c in levels}
         self._tasks = TaskDrawer(taxonomy)
         domains = [d for d in taxonomy.domains if d.weight > 0 and self._tasks.offers(d.domain_id)]
         self._domain_ids = [d.domain_id for d in domains]
@@ -170,8 +175,8 @@ def sample_cells(
         raise InputError(
             f"no cell meets {where!r}: no persona, complexity or domain set is left; widen the expression"
         )
-    for cell in without:
-        sampler.exclude(cell)
+    for known in without:
+        sampler.exclude(known)
     cells: list[Cell] = []
     n_dry = 0
     while len(cells) < count and n_dry < MAX_DRY_DRAWS:

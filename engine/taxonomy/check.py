@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -15,8 +14,9 @@ from engine.errors import InputError, NotFoundError, StudioError, one_line
 from engine.schema.base import Record
 from engine.schema.taxonomy import Complexity, Domain, Persona, Task, Taxonomy
 from engine.store.files import read_bytes
-from engine.taxonomy.nodes import Entry, Fault, ValuePath, parse_entries
-from engine.taxonomy.stats import n_combinations
+from engine.taxonomy.constraints import lean_faults, link_faults, quota_faults, twins, unreachable_tasks
+from engine.taxonomy.nodes import Entry, Fault, Kept, ValuePath, parse_entries
+from engine.taxonomy.stats import N_DOMAINS, n_combinations
 
 FILES = ("personas.yaml", "domains.yaml", "tasks.yaml", "complexities.yaml")
 """The taxonomy's files, in the order in which they are hashed."""
@@ -25,18 +25,6 @@ MIN_TASKS, MAX_TASKS = 3, 6
 """Bounds on the number of tasks of an intent."""
 
 R = TypeVar("R", bound=Record)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept(Generic[R]):
-    """A valid entry's record, and the entry for its lines."""
-
-    record: R
-    entry: Entry
-    id: str
-
-    def where(self, *path: str | int) -> str:
-        return self.entry.where(path)
 
 
 def content_hash(texts: Mapping[str, str]) -> str:
@@ -57,10 +45,17 @@ def load_taxonomy(folder: Path, version: str) -> Taxonomy:
 
 
 def check_taxonomy(folder: Path) -> list[str]:
-    """All that is wrong with the taxonomy in `folder`, a line each; empty where it is sound."""
+    """All that is wrong with the taxonomy in `folder`, a line each; empty where it is sound.
+
+    It is stricter than loading: entries that say the same twice under two ids can be drawn, but are a slip.
+    """
     texts, faults = read_texts(folder)
-    _, more = validate(texts, "check", {name: str(folder / name) for name in FILES})
-    return [str(fault) for fault in (*faults, *more)]
+    labels = {name: str(folder / name) for name in FILES}
+    _, more = validate(texts, "check", labels)
+    personas = _records(texts, labels, "personas.yaml", Persona, "persona_id", [])
+    tasks = _records(texts, labels, "tasks.yaml", Task, "task_id", [])
+    doubles = [*twins(personas, "name", "role", "industry"), *twins(tasks, "name", "domain_id")]
+    return [str(fault) for fault in (*faults, *more, *doubles)]
 
 
 def parse_taxonomy(
@@ -120,8 +115,10 @@ def validate(
     sound = not faults and len(texts) == len(FILES)
     faults += _orphans(tasks, domains)
     faults += [f for kept in complexities for f in _count_faults(kept)]
+    faults += [*lean_faults(personas, domains), *link_faults(tasks)]
     if sound:
         faults += [*_idle(personas), *_empty_domains(tasks, domains), *_prior_faults(complexities)]
+        faults += [*quota_faults(domains), *unreachable_tasks(tasks, domains, MAX_TASKS, max(N_DOMAINS))]
     if faults or not sound:
         return None, faults
     taxonomy = Taxonomy(
@@ -145,13 +142,13 @@ def _records(
     kind: type[R],
     key: str,
     faults: list[Fault],
-) -> list[_Kept[R]]:
+) -> list[Kept[R]]:
     """The valid records of one file, each id once; faults are added to `faults`."""
     if name not in texts:
         return []
     entries, found = parse_entries(texts[name], labels[name])
     faults += found
-    kept: dict[str, _Kept[R]] = {}
+    kept: dict[str, Kept[R]] = {}
     for entry in entries:
         try:
             record = kind.model_validate(entry.values)
@@ -167,7 +164,7 @@ def _records(
                 )
             )
         else:
-            kept[entry_id] = _Kept(record, entry, entry_id)
+            kept[entry_id] = Kept(record, entry, entry_id)
     return list(kept.values())
 
 
@@ -191,7 +188,7 @@ def _field_fault(entry: Entry, kind: type[Record], problem: ErrorDetails) -> Fau
     return Fault(entry.where(path), message, mend)
 
 
-def _orphans(tasks: Sequence[_Kept[Task]], domains: Sequence[_Kept[Domain]]) -> Iterable[Fault]:
+def _orphans(tasks: Sequence[Kept[Task]], domains: Sequence[Kept[Domain]]) -> Iterable[Fault]:
     known = {kept.id for kept in domains}
     if not known:
         return
@@ -201,7 +198,7 @@ def _orphans(tasks: Sequence[_Kept[Task]], domains: Sequence[_Kept[Domain]]) -> 
             yield Fault(kept.where("domain_id"), problem, f"use one of {', '.join(sorted(known))}")
 
 
-def _empty_domains(tasks: Sequence[_Kept[Task]], domains: Sequence[_Kept[Domain]]) -> Iterable[Fault]:
+def _empty_domains(tasks: Sequence[Kept[Task]], domains: Sequence[Kept[Domain]]) -> Iterable[Fault]:
     """Domains that cannot contribute a task, and too few domains to combine."""
     for kept in domains:
         weights = [t.record.weight for t in tasks if t.record.domain_id == kept.id]
@@ -216,13 +213,13 @@ def _empty_domains(tasks: Sequence[_Kept[Task]], domains: Sequence[_Kept[Domain]
         yield Fault(domains[0].where(), "fewer than 2 domains can be drawn", mend)
 
 
-def _idle(personas: Sequence[_Kept[Persona]]) -> Iterable[Fault]:
+def _idle(personas: Sequence[Kept[Persona]]) -> Iterable[Fault]:
     if not any(kept.record.weight for kept in personas):
         mend = "give at least one persona a weight above 0"
         yield Fault(personas[0].where(), "every persona has weight 0", mend)
 
 
-def _count_faults(kept: _Kept[Complexity]) -> Iterable[Fault]:
+def _count_faults(kept: Kept[Complexity]) -> Iterable[Fault]:
     """What is wrong with the weights over the number of tasks of one level."""
     weights = kept.record.n_tasks
     for number, weight in weights.items():
@@ -239,7 +236,7 @@ def _count_faults(kept: _Kept[Complexity]) -> Iterable[Fault]:
         yield Fault(kept.where("n_tasks"), f"{kept.id}: all n_tasks weights are 0", mend)
 
 
-def _prior_faults(complexities: Sequence[_Kept[Complexity]]) -> Iterable[Fault]:
+def _prior_faults(complexities: Sequence[Kept[Complexity]]) -> Iterable[Fault]:
     total = sum(kept.record.prior for kept in complexities)
     if not abs(total - 1.0) <= 1e-6:
         shown = " + ".join(f"{kept.record.prior:g}" for kept in complexities)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import yaml
 
 from engine.errors import one_line
+from engine.schema.base import Record
 
 MAX_FILE_CHARS = 8_000_000
 MAX_DEPTH = 12
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+R = TypeVar("R", bound=Record)
 ValuePath = tuple[str | int, ...]
 """Where a value stands within its entry: field names and positions."""
 
@@ -43,6 +45,19 @@ class Entry:
         while path not in self.lines:
             path = path[:-1]
         return f"{self.file}:{self.lines[path]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Generic[R]):
+    """A valid entry's record, and the entry for its lines."""
+
+    record: R
+    entry: Entry
+    id: str
+
+    def where(self, *path: str | int) -> str:
+        """`file:line` of a field of the entry, or of the entry."""
+        return self.entry.where(path)
 
 
 class _RefusedError(Exception):

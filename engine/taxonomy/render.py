@@ -20,7 +20,9 @@ KINDS: Mapping[str, type[Record]] = {
 }
 """Dimension -> what an entry of it is. A dimension's file is its name and ".yaml"."""
 
-_LISTS = ("expertise", "tools")
+_LISTS = ("expertise", "tools", "needs", "excludes")
+_OPTIONAL = ("tools", "needs", "excludes", "leans")
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def rows_of(taxonomy: Taxonomy, dimension: str) -> list[dict[str, Any]]:
@@ -40,7 +42,8 @@ def render_yaml(dimension: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """
     fields = list(KINDS[_known(dimension)].model_fields)
     return "\n".join(
-        yaml.safe_dump([_row(row, fields)], sort_keys=False, allow_unicode=True, width=110) for row in rows
+        yaml.dump([_row(row, fields)], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+        for row in rows
     )
 
 
@@ -52,7 +55,8 @@ def _known(dimension: str) -> str:
 
 def _row(row: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
     ordered = [*(f for f in fields if f in row), *(f for f in row if f not in fields)]
-    return {name: _value(name, row[name]) for name in ordered if not _is_empty(row[name])}
+    values = {name: _value(name, row[name]) for name in ordered if not _is_empty(row[name])}
+    return {name: value for name, value in values.items() if value or name not in _OPTIONAL}
 
 
 def _is_empty(value: object) -> bool:

@@ -68,7 +68,9 @@ def n_combinations(taxonomy: Taxonomy) -> int:
         return 0
     drawable = [d.domain_id for d in taxonomy.domains if d.weight > 0]
     barred = Counter(
-        frozenset(d for d, factor in p.leans.items() if factor == 0) for p in taxonomy.personas if p.weight > 0
+        frozenset(d for d, factor in p.leans.items() if factor == 0)
+        for p in taxonomy.personas
+        if p.weight > 0
     )
     count = _TaskSetCounter(taxonomy, max(levels))
     total = 0
