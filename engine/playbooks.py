@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -100,9 +101,10 @@ def _validate(path: Path, kind: type[M], raw: object) -> M:
         raise InputError(f"{path} is not a valid {kind.__name__}: {first_problem(error)}") from error
 
 
-def slots_in(text: str) -> set[str]:
+@lru_cache(maxsize=65_536)
+def slots_in(text: str) -> frozenset[str]:
     """Names of the slots in `text`."""
-    return set(_SLOT.findall(text))
+    return frozenset(_SLOT.findall(text))
 
 
 def fill(text: str, slots: Mapping[str, str]) -> str:
@@ -152,10 +154,17 @@ def draw_details(
 
 def slots_of_task(details: Mapping[str, str], task_id: str) -> dict[str, str]:
     """What one task's texts are filled with: the story's slots, and over them the task's own."""
-    prefix = f"{task_id}:"
-    story = {name: value for name, value in details.items() if ":" not in name}
-    own = {name.removeprefix(prefix): value for name, value in details.items() if name.startswith(prefix)}
-    return {**story, **own}
+    return slots_by_task(details, [task_id])[task_id]
+
+
+def slots_by_task(details: Mapping[str, str], task_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """`slots_of_task` for several tasks in one pass; "" stands for the story's slots alone."""
+    story: dict[str, str] = {}
+    own: dict[str, dict[str, str]] = {}
+    for name, value in details.items():
+        task_id, colon, slot = name.partition(":")
+        (own.setdefault(task_id, {}) if colon else story)[slot if colon else name] = value
+    return {"": story} | {task_id: story | own.get(task_id, {}) for task_id in task_ids}
 
 
 def register_of(persona: Persona, voice: Voice) -> Register:

@@ -17,7 +17,7 @@ from datetime import datetime
 from engine.errors import InputError
 from engine.intents.gate import problem_with
 from engine.intents.story import Story, tell
-from engine.playbooks import draw_details, register_of
+from engine.playbooks import draw_details, register_of, slots_by_task
 from engine.schema.intent import Cell, Intent, Realization
 from engine.schema.playbook import Lexicon, Playbook, Voice
 from engine.schema.taxonomy import Persona, Task, Taxonomy
@@ -76,7 +76,7 @@ def _first_new(
     for attempt in range(MAX_DRAWS):
         rng = _generator(cell, seed, attempt)
         details = draw_details(frame.persona, cell.task_ids, frame.playbooks, lexicons, rng)
-        utterance = tell(replace(frame, details=details), rng)
+        utterance = tell(replace(frame, known=slots_by_task(details, cell.task_ids)), rng)
         if utterance not in seen and (attempt >= MAX_GATED_DRAWS or not problem_with(utterance)):
             return utterance, details
     raise InputError(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from engine.playbooks import fill, slots_in, slots_of_task
+from engine.playbooks import fill, slots_in
 from engine.schema.playbook import Manner, Playbook
 from engine.schema.taxonomy import Persona, Task
 
@@ -55,7 +55,8 @@ class Story:
     """What an utterance is made of."""
 
     persona: Persona
-    details: Mapping[str, str]
+    known: Mapping[str, Mapping[str, str]]
+    """Task id -> what its texts are filled with; "" -> the story's own slots."""
     manner: Manner
     tasks: Sequence[Task]
     playbooks: Mapping[str, Playbook]
@@ -67,7 +68,7 @@ class Story:
             "my_role": self.persona.role,
             "my_field": rng.choice(self.persona.expertise),
         }
-        return {**slots_of_task(self.details, ""), **own}
+        return {**self.known[""], **own}
 
 
 @dataclass(slots=True)
@@ -140,7 +141,7 @@ def _part(templates: Iterable[str], slots: Mapping[str, str], rng: random.Random
 def _mention(task: Task, story: Story, slots: Mapping[str, str], rng: random.Random) -> _Part:
     """The sentences that can name a task: its playbook's, else made from its description."""
     if task.task_id in story.playbooks:
-        known = slots_of_task(story.details, task.task_id)
+        known = story.known[task.task_id]
         ready = [m for m in story.playbooks[task.task_id].mentions if slots_in(m) <= known.keys()]
         if ready:
             return _part(ready, known, rng)
@@ -173,7 +174,7 @@ def _listing(tasks: Sequence[Task], story: Story, slots: Mapping[str, str], rng:
 
 def _clause(task: Task, story: Story, rng: random.Random) -> str:
     """Short words for a task; its name where it has none."""
-    known = slots_of_task(story.details, task.task_id)
+    known = story.known[task.task_id]
     playbook = story.playbooks.get(task.task_id)
     ready = [c for c in (playbook.clauses if playbook else ()) if slots_in(c) <= known.keys()]
     if ready:
