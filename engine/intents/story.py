@@ -100,7 +100,7 @@ def tell(story: Story, rng: random.Random) -> str:
     """
     slots = story.slots(rng)
     text = ""
-    for n_long in range(rng.choice((1, 2, 2)), -1, -1):
+    for n_long in range(min(rng.choice((1, 2, 2)), len(story.tasks)), -1, -1):
         text = _told(story, slots, n_long, rng)
         if n_words(text) <= MAX_WORDS:
             break

@@ -77,9 +77,10 @@ class ScriptedUser(_Scripted):
         failed = next((c for c in reversed(evidence.calls) if c.failed), None)
         if failed:
             slots["failed_command"] = _short_name(failed)
-            slots["exit_code"] = str(failed.exit_code if failed.exit_code is not None else 1)
+            if failed.exit_code is not None:  # a file tool has none: its phrases speak of none
+                slots["exit_code"] = str(failed.exit_code)
             phrases = manner.failures if evidence.calls[-1].failed else manner.recovered
-        elif touched := [p for p in (*evidence.created, *evidence.modified) if not _is_hidden(p)]:
+        elif touched := [p for p in (*evidence.created, *evidence.modified) if _is_spoken_of(p)]:
             slots["created"] = rng.choice(touched)
             phrases = manner.acknowledgements
         else:
@@ -188,9 +189,9 @@ def _evidence_in(content: str) -> Evidence | None:
     return Evidence.model_validate_json(found[1]) if found else None
 
 
-def _is_hidden(path: str) -> bool:
-    """True below a dot folder, such as git's own files, of which no user would speak."""
-    return any(part.startswith(".") for part in path.split("/"))
+def _is_spoken_of(path: str) -> bool:
+    """False for folders, and below a dot folder such as git's own: no user would speak of those."""
+    return not path.endswith("/") and not any(part.startswith(".") for part in path.split("/"))
 
 
 def _short_name(call: EvidenceCall) -> str:
