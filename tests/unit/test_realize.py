@@ -207,7 +207,10 @@ def test_the_voice_is_rich_and_speaks_as_a_user() -> None:
                 assert not ASSISTANT.search(phrase)
         assert all("<<created>>" in p for p in manner.acknowledgements)
         for name in ("recovered", "failures"):
-            assert all({"failed_command", "exit_code"} <= slots_in(p) for p in getattr(manner, name))
+            phrases = getattr(manner, name)
+            assert all("failed_command" in slots_in(p) for p in phrases)
+            # A file tool has no exit code, so some phrases do without.
+            assert 2 <= sum("exit_code" not in slots_in(p) for p in phrases) < len(phrases) / 2
 
 
 def test_all_registers_are_spoken_and_a_style_decides_before_the_level() -> None:
