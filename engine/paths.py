@@ -18,7 +18,7 @@ class ProjectPaths:
       project.toml
       taxonomy/personas.yaml domains.yaml tasks.yaml complexities.yaml   the current version
       taxonomy/versions/v0001/*.yaml                                     every save
-      intents/BATCH.jsonl  intents/decisions.jsonl                       batches; dedup decisions
+      intents/BATCH.jsonl  intents/BATCH.json  intents/decisions.jsonl   batches, how they came to be; dedup
       embeddings/MODEL/*.parquet   embeddings/MODEL/map.parquet          by model and utterance hash
       runs/RUN_ID/config.json status.json control.json worker.lock worker.log
       runs/RUN_ID/trajectories/ID.json    runs/RUN_ID/playing/ID.json    finished; in progress
@@ -58,6 +58,10 @@ class ProjectPaths:
     def batch(self, name: str) -> Path:
         """One intent batch."""
         return self.intents / f"{name}.jsonl"
+
+    def batch_info(self, name: str) -> Path:
+        """How one intent batch came to be."""
+        return self.intents / f"{name}.json"
 
     def embeddings(self, model: str) -> Path:
         """Folder of one model's vectors."""

@@ -18,7 +18,6 @@ from engine.intents.where import parse_where
 from engine.ports import ChatModel, Progress
 from engine.providers.embedders import embedder_name
 from engine.query.run import select_ids
-from engine.schema.base import utc_now
 from engine.schema.intent import Cell, DedupDecision, Intent
 from engine.schema.taxonomy import Taxonomy
 from engine.store import Project
@@ -80,11 +79,11 @@ def generate_intents(
     if model is None:
         library = build.script_library()
         intents = realize_scripted(
-            cells, taxonomy, library.playbooks, library.lexicons, library.voice, chosen, utc_now()
+            cells, taxonomy, library.playbooks, library.lexicons, library.voice, chosen
         )
-        write_batch(project, intents)
+        write_batch(project, intents, origin=realizer, seed=chosen, where=where)
         return Generated(intents)
-    return _realize_with_model(project, taxonomy, cells, model, chosen, progress)
+    return _realize_with_model(project, taxonomy, cells, model, chosen, where, progress)
 
 
 def _realize_with_model(
@@ -93,6 +92,7 @@ def _realize_with_model(
     cells: list[Cell],
     model: ChatModel,
     seed: int,
+    where: str | None,
     progress: Progress | None,
 ) -> Generated:
     """Realises and writes a batch for every `_CHUNK` cells, so that a break loses little of what was paid."""
@@ -107,7 +107,7 @@ def _realize_with_model(
         result = realize_with_model(cells[start : start + _CHUNK], taxonomy, model, seed, shifted)
         known = known_ids(project)
         fresh = [i for i in result.intents if i.intent_id not in known]
-        write_batch(project, fresh)
+        write_batch(project, fresh, origin=f"openai:{model.info.model}", seed=seed, where=where)
         intents += fresh
         failures += [failure.reason for failure in result.failures]
     return Generated(intents, tuple(failures))

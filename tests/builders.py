@@ -74,7 +74,6 @@ def make_intent(utterance: str = "Please tidy the depot notes.", **changes: Any)
         "utterance": utterance,
         "taxonomy_version": "v1",
         "realization": Realization(provider="scripted", model="scripted", seed=1),
-        "created_at": NOON,
     }
     return Intent(**fields | changes)
 

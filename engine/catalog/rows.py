@@ -173,7 +173,9 @@ def _recovery_rows(mended: list[Recovery], calls: list[Row]) -> Iterator[Row]:
         }
 
 
-def intent_row(intent: Intent, batch: str, dropped: Mapping[str, DedupDecision]) -> Row:
+def intent_row(
+    intent: Intent, batch: str, made_at: datetime | None, dropped: Mapping[str, DedupDecision]
+) -> Row:
     """The intents table's row of one intent."""
     decision = dropped.get(intent.intent_id)
     return {
@@ -186,7 +188,7 @@ def intent_row(intent: Intent, batch: str, dropped: Mapping[str, DedupDecision])
         "provider": intent.realization.provider,
         "model": intent.realization.model,
         "batch": batch,
-        "created_at": _utc(intent.created_at),
+        "created_at": _utc(made_at),
     }
 
 

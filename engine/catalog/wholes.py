@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from engine.catalog.segments import frame_of, new_name, parquet_bytes
 from engine.errors import NotFoundError, StudioError, one_line
 from engine.schema.intent import DedupDecision, Intent
 from engine.store.files import R, first_problem, read_bytes
-from engine.store.intents import list_batches
+from engine.store.intents import list_batches, read_batch
 from engine.store.project import Project
 from engine.store.runs import list_run_ids, read_config, read_status
 from engine.store.tables import Stamp, TableFolder, stamp_of, stray_runs
@@ -47,12 +48,22 @@ def read_intent_rows(project: Project) -> Rows:
     decisions = {d.intent_id: d for d in _scan_lines(paths.dedup_decisions, DedupDecision, problems)}
     rows: dict[str, Row] = {}
     for batch in list_batches(project):
+        made_at = _made_at(project, batch)
         for intent in _scan_lines(paths.batch(batch), Intent, problems):
             try:
-                rows[intent.intent_id] = intent_row(intent, batch, decisions)
+                rows[intent.intent_id] = intent_row(intent, batch, made_at, decisions)
             except OverflowError as error:
                 problems.append(f"{paths.batch(batch)}: intent {intent.intent_id}: {one_line(error)}")
     return Rows(list(rows.values()), tuple(problems))
+
+
+def _made_at(project: Project, batch: str) -> datetime | None:
+    """When a batch was made; None where its note does not say, or says what no table holds."""
+    about = read_batch(project, batch)
+    try:
+        return about.created_at.astimezone(UTC) if about else None
+    except OverflowError:
+        return None
 
 
 def _scan_lines(path: Path, kind: type[R], problems: list[str]) -> Iterator[R]:

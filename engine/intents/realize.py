@@ -12,7 +12,6 @@ import json
 import random
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
-from datetime import datetime
 
 from engine.errors import InputError
 from engine.intents.gate import problem_with
@@ -36,7 +35,6 @@ def realize_scripted(
     lexicons: Mapping[str, Lexicon],
     voice: Voice,
     seed: int,
-    now: datetime,
 ) -> list[Intent]:
     """One intent for each cell, in their order; no two have the same utterance.
 
@@ -50,7 +48,6 @@ def realize_scripted(
         lexicons: By industry, with "default".
         voice: Phrases by register.
         seed: Seeds every draw.
-        now: Instant at which the intents are made.
 
     Raises:
         InputError: A cell names a persona or task that the taxonomy does not have, or the phrases are too
@@ -65,7 +62,7 @@ def realize_scripted(
         utterance, details = _first_new(cell, frame, lexicons, seen, seed)
         seen.add(utterance)
         realization = Realization(provider="scripted", model="playbooks", seed=seed)
-        intents.append(make_intent(cell, taxonomy, utterance, realization, now, details))
+        intents.append(make_intent(cell, taxonomy, utterance, realization, details))
     return intents
 
 
@@ -90,7 +87,6 @@ def make_intent(
     taxonomy: Taxonomy,
     utterance: str,
     realization: Realization,
-    now: datetime,
     details: Mapping[str, str] | None = None,
 ) -> Intent:
     """The intent record of a cell and its utterance."""
@@ -102,7 +98,6 @@ def make_intent(
         details=details or {},
         taxonomy_version=taxonomy.version,
         realization=realization,
-        created_at=now,
     )
 
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from datetime import datetime
 from threading import Lock
 from typing import Any
 
@@ -16,7 +15,6 @@ from engine.intents.realize import make_intent, persona_of, tasks_of
 from engine.ports import ChatModel, Progress
 from engine.prompts import prompt_hash, render_prompt
 from engine.prompts.people import persona_text
-from engine.schema.base import utc_now
 from engine.schema.chat import ChatMessage, Role, Usage
 from engine.schema.intent import Cell, Intent, Realization
 from engine.schema.taxonomy import Taxonomy
@@ -62,7 +60,6 @@ def realize_with_model(
     *,
     n_threads: int = 8,
     timeout_s: float = 120.0,
-    now: datetime | None = None,
 ) -> RealizeResult:
     """One intent for each cell that the model can realise; the others are reported, not raised.
 
@@ -74,7 +71,6 @@ def realize_with_model(
         progress: Called with (cells done, cells in all).
         n_threads: Requests at a time.
         timeout_s: Wall time of one request.
-        now: Instant at which the intents are made; None takes the present.
 
     Raises:
         InputError: A cell names a persona or task that the taxonomy does not have.
@@ -87,9 +83,8 @@ def realize_with_model(
     if cells and len(failures) == len(cells):
         raise StudioError(f"no intent could be realised: {failures[0].reason}")
     realization = _realization(model, seed)
-    made_at = now or utc_now()
     intents = tuple(
-        make_intent(cell, taxonomy, text, realization, made_at)
+        make_intent(cell, taxonomy, text, realization)
         for cell, text in zip(cells, results, strict=True)
         if isinstance(text, str)
     )

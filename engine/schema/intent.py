@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import Field, model_validator
 
-from engine.schema.base import Int64, Record, Slug
+from engine.schema.base import Count, Int64, Record, Slug
 from engine.schema.taxonomy import ComplexityLevel, Persona
 
 
@@ -49,7 +49,18 @@ class Intent(Record):
     empty for an intent that was not realised by the scripted realiser."""
     taxonomy_version: str
     realization: Realization
+
+
+class Batch(Record):
+    """How one batch of intents came to be. It stands beside the batch, whose own bytes hold no clock."""
+
+    name: Slug
     created_at: datetime
+    n_intents: Count
+    origin: str
+    """Who wrote it: "scripted", "openai:MODEL", "import" or "unknown"."""
+    seed: Int64 | None = None
+    where: str | None = None
 
 
 class DedupDecision(Record):

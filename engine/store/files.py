@@ -9,7 +9,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -145,7 +145,7 @@ def read_json_lines(path: Path, kind: type[R]) -> list[R]:
     return records
 
 
-def write_json_lines(path: Path, records: list[R]) -> None:
+def write_json_lines(path: Path, records: Sequence[BaseModel]) -> None:
     """Writes a whole JSONL file, one record a line."""
     write_text(path, "".join(r.model_dump_json() + "\n" for r in records))
 

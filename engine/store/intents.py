@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from engine.errors import InputError, NotFoundError
-from engine.schema.intent import DedupDecision, Intent
-from engine.store.files import exclusive, read_json_lines, write_json_lines
+from engine.errors import InputError, NotFoundError, StudioError
+from engine.schema.base import utc_now
+from engine.schema.intent import Batch, DedupDecision, Intent
+from engine.store.files import (
+    exclusive,
+    read_bytes,
+    read_json_lines,
+    read_record,
+    write_json_lines,
+    write_record,
+)
 from engine.store.project import Project
 
 _BATCH = re.compile(r"batch-[0-9]{1,9}")
+_ID_FIRST = re.compile(rb'\{"intent_id":"([a-z0-9][a-z0-9._-]{0,79})"')
 
 
 def list_batches(project: Project) -> list[str]:
@@ -34,12 +44,33 @@ def read_intents(project: Project) -> list[Intent]:
 
 
 def known_ids(project: Project) -> set[str]:
-    """Ids of all intents of the project."""
-    return {intent.intent_id for intent in read_intents(project)}
+    """Ids of all intents of the project; of a line that begins as we write it, no more than that is read."""
+    ids = set()
+    for batch in list_batches(project):
+        for line in read_bytes(project.paths.batch(batch)).splitlines():
+            if begun := _ID_FIRST.match(line):
+                ids.add(begun[1].decode("ascii"))
+            elif line.strip():
+                return {intent.intent_id for intent in read_intents(project)}
+    return ids
 
 
-def write_batch(project: Project, intents: list[Intent]) -> str:
+def write_batch(
+    project: Project,
+    intents: Sequence[Intent],
+    *,
+    origin: str = "unknown",
+    seed: int | None = None,
+    where: str | None = None,
+) -> str:
     """Writes one new batch, whole, and gives its name. Writers take turns.
+
+    Args:
+        project: Where it goes.
+        intents: What it holds.
+        origin: Who wrote it; see `Batch`.
+        seed: Of the draw.
+        where: What narrowed the cells.
 
     Raises:
         InputError: An intent id stands in the project already (nothing is written).
@@ -50,8 +81,20 @@ def write_batch(project: Project, intents: list[Intent]) -> str:
         if repeated:
             raise InputError(f"{len(repeated)} intents are in the project already, first {repeated[0]}")
         name = f"batch-{max(map(_number, list_batches(project)), default=0) + 1:04d}"
+        about = Batch(
+            name=name, created_at=utc_now(), n_intents=len(intents), origin=origin, seed=seed, where=where
+        )
+        write_record(project.paths.batch_info(name), about)
         write_json_lines(project.paths.batch(name), intents)
     return name
+
+
+def read_batch(project: Project, name: str) -> Batch | None:
+    """How a batch came to be; None where its note is lost."""
+    try:
+        return read_record(project.paths.batch_info(name), Batch)
+    except StudioError:
+        return None
 
 
 def read_decisions(project: Project) -> list[DedupDecision]:

@@ -262,10 +262,13 @@ def test_odd_intents_and_runs_are_told_and_the_others_shown(project: Project, fi
     config.write_text(re.sub(rf'"{field}": [^,\n]+', ODD[field], config.read_text()))
     first, second = batch.read_text().splitlines()
     batch.write_text(first + "\n" + re.sub(rf'"{field}":[^,}}]+', ODD[field], second) + "\n")
+    note = project.paths.batch_info("batch-0001")
+    note.write_text(re.sub(rf'"{field}": [^,\n]+', ODD[field], note.read_text()))
+    shown, problems = (["One."], 2) if field == "seed" else (["One.", "Two."], 1)
     with Catalog.open(project) as catalog:
         assert [row["run_id"] for row in catalog.rows("select run_id from runs")] == ["run-1"]
-        assert [row["utterance"] for row in catalog.rows("select utterance from intents")] == ["One."]
-        assert len(catalog.problems) == 2
+        assert [row["utterance"] for row in catalog.rows("select utterance from intents")] == shown
+        assert len(catalog.problems) == problems
 
 
 def test_folders_and_pipes_in_the_place_of_files_are_told_and_the_rest_is_shown(project: Project) -> None:

@@ -26,7 +26,7 @@ from engine.schema.intent import Cell, Intent
 from engine.schema.playbook import Lexicon, Playbook, Register
 from engine.schema.taxonomy import ComplexityLevel, ExperienceLevel, Task, Taxonomy
 from engine.taxonomy import load_taxonomy
-from tests.builders import NOON, make_persona
+from tests.builders import make_persona
 
 FOLDER = data_dir() / "playbooks"
 TAXONOMY = load_taxonomy(data_dir() / "taxonomy", "starter")
@@ -43,7 +43,7 @@ ASSISTANT = re.compile(
 def realize(
     cells: Sequence[Cell], seed: int = 1, playbooks: Mapping[str, Playbook] = PLAYBOOKS
 ) -> list[Intent]:
-    return realize_scripted(cells, TAXONOMY, playbooks, LEXICONS, VOICE, seed, NOON)
+    return realize_scripted(cells, TAXONOMY, playbooks, LEXICONS, VOICE, seed)
 
 
 def changed(**fields: Any) -> Taxonomy:
@@ -119,7 +119,7 @@ def test_a_task_without_a_playbook_is_named_by_description_or_name() -> None:
         complexity=ComplexityLevel.SIMPLE,
     )
     for seed in range(20):
-        intent = realize_scripted([cell], TAXONOMY, {}, LEXICONS, VOICE, seed, NOON)[0]
+        intent = realize_scripted([cell], TAXONOMY, {}, LEXICONS, VOICE, seed)[0]
         for task_id in cell.task_ids:
             task = TAXONOMY.task_by_id[task_id]
             words = (task.name.lower(), task.description.rstrip(".").lower())
@@ -158,7 +158,7 @@ def test_descriptions_of_any_length_never_make_an_utterance_too_long(
         task_ids=tuple(t.task_id for t in tasks),
         complexity=ComplexityLevel.COMPLEX,
     )
-    intent = realize_scripted([cell], taxonomy, {}, LEXICONS, VOICE, seed, NOON)[0]
+    intent = realize_scripted([cell], taxonomy, {}, LEXICONS, VOICE, seed)[0]
     assert n_words(intent.utterance) <= MAX_WORDS
 
 
@@ -224,7 +224,7 @@ def test_an_unknown_industry_takes_the_default_lexicon() -> None:
     taxonomy = changed(personas=(persona,))
     cells = sample_cells(taxonomy, 5, 1)
     lexicons: dict[str, Lexicon] = {"default": LEXICONS["default"]}
-    intents = realize_scripted(cells, taxonomy, PLAYBOOKS, lexicons, VOICE, 1, NOON)
+    intents = realize_scripted(cells, taxonomy, PLAYBOOKS, lexicons, VOICE, 1)
     topics = {t["topic"] for t in LEXICONS["default"].threads}
     assert {i.details["topic"] for i in intents} <= topics
 
@@ -279,7 +279,7 @@ def test_a_model_realises_every_cell_and_the_records_say_how() -> None:
     cells = sample_cells(TAXONOMY, 12, 3)
     model = Replies(lambda m: f"```json\n{answer(good_text(m))}\n```")
     seen: list[tuple[int, int]] = []
-    result = realize_with_model(cells, TAXONOMY, model, 5, lambda a, b: seen.append((a, b)), now=NOON)
+    result = realize_with_model(cells, TAXONOMY, model, 5, lambda a, b: seen.append((a, b)))
     assert [i.cell for i in result.intents] == cells
     assert result.failures == ()
     assert result.usage.n_calls == 12
