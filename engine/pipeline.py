@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine import build
 from engine.catalog import refresh
@@ -10,6 +11,7 @@ from engine.errors import InputError
 from engine.intents.dedup import find_duplicates
 from engine.intents.diversity import Diversity, measure_diversity, vendi_score
 from engine.intents.embed import embed_missing, vectors_of
+from engine.intents.exchange import LineProblem, Parsed, parse_intents, render_intents
 from engine.intents.map import MapResult, build_map
 from engine.intents.realize import realize_scripted
 from engine.intents.realize_model import realize_with_model
@@ -21,6 +23,7 @@ from engine.query.run import select_ids
 from engine.schema.intent import Cell, DedupDecision, Intent
 from engine.schema.taxonomy import Taxonomy
 from engine.store import Project
+from engine.store.files import read_bytes, write_text
 from engine.store.intents import (
     known_ids,
     list_batches,
@@ -113,6 +116,50 @@ def _realize_with_model(
     return Generated(intents, tuple(failures))
 
 
+def import_intents(project: Project, path: Path) -> Parsed:
+    """Takes the intents of a JSONL file in as one new batch, whole; the lines that hold none are named.
+
+    Raises:
+        InputError: The file holds no intent that is new, or cannot be read.
+    """
+    lines = read_bytes(path).splitlines()
+    parsed = parse_intents(lines, current_taxonomy(project), known_ids(project))
+    if not parsed.intents:
+        first = parsed.problems[0] if parsed.problems else LineProblem(1, "the file is empty")
+        raise InputError(f"{path}:{first.line}: no new intent in the file; {first.reason}")
+    write_batch(project, parsed.intents, origin="import")
+    return parsed
+
+
+def export_intents(project: Project, path: Path, where: str | None = None) -> int:
+    """Writes the kept intents, or those among them that fit, as the paper's JSONL; how many.
+
+    Raises:
+        InputError: No intent fits.
+        StudioError: The file cannot be written; nothing half-written is left.
+    """
+    intents = _fitting(project, where)
+    text = "\n".join(render_intents(intents, current_taxonomy(project)))
+    write_text(path, text + "\n")
+    return len(intents)
+
+
+def _fitting(project: Project, where: str | None) -> list[Intent]:
+    """The kept intents that fit a condition.
+
+    Raises:
+        InputError: None fits.
+        QueryError: The condition is wrong.
+    """
+    intents = read_kept_intents(project)
+    if where:
+        wanted = set(select_ids(refresh(project), where, table="intents"))
+        intents = [i for i in intents if i.intent_id in wanted]
+    if not intents:
+        raise InputError("no intent fits: widen the condition, or make some with 'ise-studio intents sample'")
+    return intents
+
+
 def embed_intents(project: Project, progress: Progress | None = None) -> int:
     """Embeds the intents that have no vector yet and gives their number.
 
@@ -181,12 +228,7 @@ def measure_pool(
         InputError: Some intents are not embedded, or none fits.
         QueryError: The condition is wrong.
     """
-    intents = read_kept_intents(project)
-    if where:
-        wanted = set(select_ids(refresh(project), where, table="intents"))
-        intents = [i for i in intents if i.intent_id in wanted]
-    if not intents:
-        raise InputError("no intent fits: widen the condition, or make some with 'ise-studio intents sample'")
+    intents = _fitting(project, where)
     model = embedder_name(project.settings.embedder)
     vectors = vectors_of(project, model, intents)
     return measure_diversity(intents, vectors, model, q=q, by=by, seed=project.settings.seed)

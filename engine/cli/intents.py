@@ -1,7 +1,8 @@
-"""Commands about intents: sample, embed, dedup, map, diversity, coverage."""
+"""Commands about intents: sample, import, export, embed, dedup, map, diversity, coverage."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,6 +49,39 @@ def sample(session: Session, count: int, seed: int | None, realizer: str, where:
         },
         f"{len(made.intents)} intents made: next, 'ise-studio intents embed'",
     )
+
+
+@intents.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@pass_session
+def import_(session: Session, file: Path) -> None:
+    """Take in the intents of a JSONL file (the paper's format, or our own records)."""
+    from dataclasses import asdict
+
+    from engine.pipeline import import_intents
+
+    parsed = import_intents(session.project(), file)
+    for problem in parsed.problems:
+        say(f"warning: {file}:{problem.line}: {problem.reason}")
+    value = {
+        "n_imported": len(parsed.intents),
+        "n_left_out": len(parsed.problems),
+        "problems": [asdict(p) for p in parsed.problems],
+    }
+    left_out = f", {len(parsed.problems)} lines left out" if parsed.problems else ""
+    session.answer(value, f"{len(parsed.intents)} intents imported{left_out}")
+
+
+@intents.command("export")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--where", default=None, help="SQL condition over the intents table.")
+@pass_session
+def export_(session: Session, file: Path, where: str | None) -> None:
+    """Write the kept intents as the paper's JSONL."""
+    from engine.pipeline import export_intents
+
+    n_written = export_intents(session.project(), file, where)
+    session.answer({"n_exported": n_written, "file": str(file)}, f"{n_written} intents in {file}")
 
 
 @intents.command()
