@@ -13,6 +13,7 @@ from engine.intents.diversity import Diversity, measure_diversity, vendi_score
 from engine.intents.embed import embed_missing, vectors_of
 from engine.intents.exchange import LineProblem, Parsed, parse_intents, render_intents
 from engine.intents.map import MapResult, build_map
+from engine.intents.propose import BALANCE, Pool, Proposal, propose_cells
 from engine.intents.realize import realize_scripted
 from engine.intents.realize_model import realize_with_model
 from engine.intents.sample import sample_cells
@@ -32,6 +33,7 @@ from engine.store.intents import (
     write_batch,
     write_decisions,
 )
+from engine.store.vectors import read_vectors
 from engine.taxonomy import current_taxonomy, keep_taxonomy
 
 _CHUNK = 64
@@ -53,6 +55,7 @@ def generate_intents(
     seed: int | None = None,
     realizer: str = build.SCRIPTED,
     where: str | None = None,
+    by_gain: bool = False,
     progress: Progress | None = None,
 ) -> Generated:
     """Draws cells, realises them and writes them as one new batch.
@@ -64,6 +67,8 @@ def generate_intents(
             for its first batch and the next one for each batch after it.
         realizer: "scripted" or "openai:MODEL".
         where: Condition that narrows the cells; see `engine.intents.where`.
+        by_gain: Realise the cells that the pool needs most instead of an even draw; then what comes depends
+            on the pool too.
         progress: Called as intents are realised.
 
     Raises:
@@ -78,7 +83,10 @@ def generate_intents(
         model = build.chat_model(realizer, project.settings.endpoint, chosen)
     # Only now, as nothing may be written for wrong words: every batch names a saved version.
     taxonomy = keep_taxonomy(project)
-    cells = sample_cells(taxonomy, count, chosen, where)
+    if by_gain:
+        cells = [p.cell for p in propose_cells(taxonomy, _pool(project), count, chosen, where)]
+    else:
+        cells = sample_cells(taxonomy, count, chosen, where)
     if model is None:
         library = build.script_library()
         intents = realize_scripted(
@@ -114,6 +122,31 @@ def _realize_with_model(
         intents += fresh
         failures += [failure.reason for failure in result.failures]
     return Generated(intents, tuple(failures))
+
+
+def propose_intents(
+    project: Project,
+    count: int,
+    *,
+    seed: int | None = None,
+    where: str | None = None,
+    balance: float = BALANCE,
+) -> list[Proposal]:
+    """The cells that the kept intents need most, with the evidence; nothing is written.
+
+    Raises:
+        InputError: The condition is wrong, or the taxonomy has not that many cells left.
+    """
+    chosen = project.settings.seed + len(list_batches(project)) if seed is None else seed
+    return propose_cells(current_taxonomy(project), _pool(project), count, chosen, where, balance)
+
+
+def _pool(project: Project) -> Pool:
+    """The kept intents, with their vectors if all are embedded."""
+    intents = read_kept_intents(project)
+    model = embedder_name(project.settings.embedder)
+    found = read_vectors(project, model, [i.utterance for i in intents])
+    return Pool(intents, None if found.missing or not intents else found.array)
 
 
 def import_intents(project: Project, path: Path) -> Parsed:

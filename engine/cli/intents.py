@@ -1,4 +1,4 @@
-"""Commands about intents: sample, import, export, embed, dedup, map, diversity, coverage."""
+"""Commands about intents: sample, propose, import, export, embed, dedup, map, diversity, coverage."""
 
 from __future__ import annotations
 
@@ -30,14 +30,23 @@ def intents() -> None:
 @click.option(
     "--where", default=None, help="Narrows the cells, e.g. 'domain=file-io and complexity=complex'."
 )
+@click.option("--by-gain", is_flag=True, help="Realise the cells that the pool needs most; see 'propose'.")
 @pass_session
-def sample(session: Session, count: int, seed: int | None, realizer: str, where: str | None) -> None:
+def sample(
+    session: Session, count: int, seed: int | None, realizer: str, where: str | None, *, by_gain: bool
+) -> None:
     """Draw cells and realise them as one new batch."""
     from engine.pipeline import generate_intents
 
     project = session.project()
     made = generate_intents(
-        project, count, seed=seed, realizer=realizer, where=where, progress=progress_on_stderr("realised")
+        project,
+        count,
+        seed=seed,
+        realizer=realizer,
+        where=where,
+        by_gain=by_gain,
+        progress=progress_on_stderr("realised"),
     )
     for reason in made.failures:
         say(f"warning: a cell was not realised: {reason}")
@@ -49,6 +58,40 @@ def sample(session: Session, count: int, seed: int | None, realizer: str, where:
         },
         f"{len(made.intents)} intents made: next, 'ise-studio intents embed'",
     )
+
+
+@intents.command()
+@click.option("--count", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option("--seed", type=SEED, default=None, help="Default: as for sample.")
+@click.option("--where", default=None, help="Narrows the cells, as for sample.")
+@click.option(
+    "--balance",
+    type=FiniteFloat(0.0, 1.0),
+    default=0.5,
+    show_default=True,
+    help="0 looks at coverage alone, 1 at the expected gain in diversity alone.",
+)
+@pass_session
+def propose(session: Session, count: int, seed: int | None, where: str | None, balance: float) -> None:
+    """The cells that the pool needs most, with the evidence; 'sample --by-gain' realises such cells."""
+    from engine.pipeline import propose_intents
+
+    proposals = propose_intents(session.project(), count, seed=seed, where=where, balance=balance)
+    value = [
+        {"cell": p.cell.model_dump(mode="json"), "debt": p.debt, "gain": p.gain, "reasons": list(p.reasons)}
+        for p in proposals
+    ]
+    rows: list[tuple[Any, ...]] = [
+        (
+            f"{p.debt:.2f}",
+            "-" if p.gain is None else f"{p.gain:+.2f}",
+            p.cell.persona_id,
+            "+".join(p.cell.domain_ids),
+            "; ".join(p.reasons),
+        )
+        for p in proposals
+    ]
+    session.answer(value, table(("debt", "gain", "persona", "domains", "most open"), rows))
 
 
 @intents.command("import")

@@ -7,9 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import combinations
 
+from engine.intents.targets import Part, parts_of, targets_of
 from engine.schema.base import Record
 from engine.schema.intent import Intent
 from engine.schema.taxonomy import Taxonomy
+from engine.taxonomy.links import task_links
+
+_SOME = 2.0
+"""Expected number from which a part can be called thin."""
 
 
 class PairCount(Record):
@@ -18,6 +23,26 @@ class PairCount(Record):
     a: str
     b: str
     n: int
+
+
+class TripleCount(Record):
+    """How many intents span three domains together."""
+
+    a: str
+    b: str
+    c: str
+    n: int
+
+
+class Debt(Record):
+    """A part of the taxonomy that has fewer intents than its weights promise."""
+
+    kind: str
+    """"task", "domain", "pair", "triple", "industry", "industry x domain" or "complexity"."""
+    names: tuple[str, ...]
+    n: int
+    expected: float
+    """What the weights promise for a pool of this size."""
 
 
 class Holes(Record):
@@ -29,6 +54,7 @@ class Holes(Record):
     tasks: tuple[str, ...]
     complexities: tuple[str, ...]
     domain_pairs: tuple[tuple[str, str], ...]
+    domain_triples: tuple[tuple[str, str, str], ...]
 
 
 class Coverage(Record):
@@ -45,6 +71,13 @@ class Coverage(Record):
     by_persona: Mapping[str, int]
     by_industry: Mapping[str, int]
     by_domain_pair: tuple[PairCount, ...]
+    by_domain_triple: tuple[TripleCount, ...]
+    n_task_pairs: int
+    """Different pairs of tasks that some intent holds together."""
+    n_possible_task_pairs: int
+    """Pairs of tasks that can be drawn together."""
+    thin: tuple[Debt, ...]
+    """Parts with less than half of what they are due, where that is 2 intents or more; the thinnest first."""
     holes: Holes
 
 
@@ -55,6 +88,9 @@ def coverage(intents: Sequence[Intent], taxonomy: Taxonomy) -> Coverage:
     pairs = Counter(pair for cell in cells for pair in combinations(sorted(cell.domain_ids), 2))
     known = [_pair(*pair) for pair in combinations(domain_ids, 2)]
     every_pair = dict.fromkeys([*known, *sorted(pairs)])
+    triples = Counter(t for cell in cells for t in combinations(sorted(cell.domain_ids), 3))
+    known_triples = list(combinations(sorted(domain_ids), 3))
+    every_triple = dict.fromkeys([*known_triples, *sorted(triples)])
     by_domain = _counts(domain_ids, (d for c in cells for d in c.domain_ids))
     by_task = _counts((t.task_id for t in taxonomy.tasks), (t for c in cells for t in c.task_ids))
     by_complexity = _counts(
@@ -73,6 +109,7 @@ def coverage(intents: Sequence[Intent], taxonomy: Taxonomy) -> Coverage:
         ),
         complexities=_missed(by_complexity, {c.level.value for c in taxonomy.complexities if not c.prior}),
         domain_pairs=tuple(p for p in known if not pairs[p] and no_domains.isdisjoint(p)),
+        domain_triples=tuple(t for t in known_triples if not triples[t] and no_domains.isdisjoint(t)),
     )
     return Coverage(
         n_intents=len(intents),
@@ -82,8 +119,36 @@ def coverage(intents: Sequence[Intent], taxonomy: Taxonomy) -> Coverage:
         by_persona=by_persona,
         by_industry=by_industry,
         by_domain_pair=tuple(PairCount(a=a, b=b, n=pairs[a, b]) for a, b in every_pair),
+        by_domain_triple=tuple(TripleCount(a=a, b=b, c=c, n=triples[a, b, c]) for a, b, c in every_triple),
+        n_task_pairs=len({pair for cell in cells for pair in combinations(sorted(cell.task_ids), 2)}),
+        n_possible_task_pairs=_possible_task_pairs(taxonomy, no_domains),
+        thin=thin_parts(intents, taxonomy),
         holes=holes,
     )
+
+
+def thin_parts(intents: Sequence[Intent], taxonomy: Taxonomy) -> tuple[Debt, ...]:
+    """The parts with less than half of what they are due, the thinnest first; personas are left out."""
+    counts = count_parts(intents)
+    n_intents = len(intents)
+    debts = [
+        Debt(kind=part[0], names=part[1:], n=counts[part], expected=round(share * n_intents, 2))
+        for part, share in targets_of(taxonomy).shares.items()
+        if part[0] != "persona" and share * n_intents >= _SOME and counts[part] < share * n_intents / 2
+    ]
+    return tuple(sorted(debts, key=lambda d: (d.n / d.expected, -d.expected, d.kind, d.names)))
+
+
+def count_parts(intents: Iterable[Intent]) -> Counter[Part]:
+    """How many intents reach each part of the taxonomy."""
+    return Counter(part for i in intents for part in parts_of(i.cell, i.persona.industry))
+
+
+def _possible_task_pairs(taxonomy: Taxonomy, idle: AbstractSet[str]) -> int:
+    """Pairs of tasks with a weight that no constraint keeps apart."""
+    drawable = [t.task_id for t in taxonomy.tasks if t.weight > 0 and t.domain_id not in idle]
+    conflicts = task_links(taxonomy).conflicts
+    return sum(b not in conflicts[a] and a not in conflicts[b] for a, b in combinations(drawable, 2))
 
 
 def _pair(a: str, b: str) -> tuple[str, str]:

@@ -65,6 +65,10 @@ class DomainDrawer:
         """The domains of a set."""
         return self._sets[number]
 
+    def share_of(self, persona: Persona) -> NDArray[np.float64]:
+        """The share of a persona's intents that each set is due, shape (number of sets,)."""
+        return self._of(persona).share
+
     def keep(self, number: int, persona: Persona) -> None:
         """Remembers a set that was drawn and taken."""
         self._debts.counts[number] += 1

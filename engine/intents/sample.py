@@ -19,9 +19,9 @@ from engine.intents.balance import Deck
 from engine.intents.draw_domains import DomainDrawer
 from engine.intents.draw_tasks import TaskDrawer
 from engine.intents.where import (
-    COMPLEXITY_FIELDS,
     DOMAIN_FIELDS,
     PERSONA_FIELDS,
+    SIZE_FIELDS,
     Candidate,
     Condition,
     parse_where,
@@ -33,7 +33,7 @@ from engine.taxonomy.stats import N_DOMAINS, n_combinations
 P_THREE_DOMAINS = 0.35
 """Share of intents that span three domains, the others two: a mean of 2.35."""
 
-MAX_DRY_DRAWS = 20_000
+MAX_DRY_DRAWS = 3_000
 """Draws without a new cell after which there is taken to be none."""
 
 _TRIES = 8
@@ -53,15 +53,19 @@ class CellSampler:
     def __init__(self, taxonomy: Taxonomy, conditions: Sequence[Condition], seed: int) -> None:
         self._rng = random.Random(seed)
         of_persona = [c for c in conditions if c.fields <= PERSONA_FIELDS]
-        of_level = [c for c in conditions if c.fields <= COMPLEXITY_FIELDS]
+        of_size = [c for c in conditions if c.fields <= SIZE_FIELDS]
         of_domains = [c for c in conditions if c.fields <= DOMAIN_FIELDS]
-        known = [*of_persona, *of_level, *of_domains]
+        known = [*of_persona, *of_size, *of_domains]
         self._others = [c for c in conditions if c not in known]
         personas = [p for p in taxonomy.personas if _meets(of_persona, Candidate(persona=p))]
-        levels = [c for c in taxonomy.complexities if _meets(of_level, Candidate(complexity=c.level.value))]
+        numbers = {c.level: _numbers_of(c, of_size) for c in taxonomy.complexities}
+        levels = [c for c in taxonomy.complexities if numbers[c.level]]
         self.personas = Deck(personas, [p.weight for p in personas], self._rng)
         self.levels = Deck(levels, [c.prior for c in levels], self._rng)
-        self._numbers = {c.level: Deck(list(c.n_tasks), list(c.n_tasks.values()), self._rng) for c in levels}
+        self._numbers = {
+            level: Deck(list(weights), list(weights.values()), self._rng)
+            for level, weights in numbers.items()
+        }
         self._tasks = TaskDrawer(taxonomy)
         domains = [d for d in taxonomy.domains if d.weight > 0 and self._tasks.offers(d.domain_id)]
         self._domain_ids = [d.domain_id for d in domains]
@@ -140,6 +144,17 @@ class CellSampler:
 
     def _is_full(self, count: int, quota: float | None) -> bool:
         return quota is not None and count + 1 > quota * (self._n_cells + 1) + 1
+
+
+def _numbers_of(complexity: Complexity, conditions: Sequence[Condition]) -> dict[int, float]:
+    """The numbers of tasks that a complexity may have under the conditions, with their weights."""
+    return {
+        number: weight
+        for number, weight in complexity.n_tasks.items()
+        if weight > 0
+        # How many tasks there are is all that these conditions ask of them.
+        and _meets(conditions, Candidate(complexity=complexity.level.value, task_ids=("",) * number))
+    }
 
 
 def _meets(conditions: Sequence[Condition], candidate: Candidate) -> bool:

@@ -32,7 +32,7 @@ MAX_CHARS = 2000
 MAX_DEPTH = 30
 
 PERSONA_FIELDS = frozenset({"persona", "role", "industry", "level"})
-COMPLEXITY_FIELDS = frozenset({"complexity"})
+SIZE_FIELDS = frozenset({"complexity", "n_tasks"})
 DOMAIN_FIELDS = frozenset({"domain", "n_domains"})
 
 

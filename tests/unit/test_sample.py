@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
@@ -77,7 +78,44 @@ def test_the_shares_are_the_papers() -> None:
     assert shares[ComplexityLevel.SIMPLE] / 20_000 == pytest.approx(0.10, abs=0.01)
     assert shares[ComplexityLevel.MEDIUM] / 20_000 == pytest.approx(0.40, abs=0.015)
     domains = Counter(d for c in cells for d in c.domain_ids)
-    assert max(domains.values()) / min(domains.values()) < 1.1
+    # Not equal, since personas lean: what they are due stands in `engine.intents.targets`.
+    assert max(domains.values()) / min(domains.values()) < 1.25
+
+
+def test_every_pair_comes_once_before_any_comes_much_oftener() -> None:
+    taxonomy = small_taxonomy((3,) * 10, personas=60)
+    pairs = Counter(p for c in sample_cells(taxonomy, 120, 3) for p in combinations(sorted(c.domain_ids), 2))
+    assert len(pairs) == 45
+    assert max(pairs.values()) <= min(pairs.values()) + 6
+
+
+def test_a_persona_comes_back_to_a_domain_set_only_after_the_others() -> None:
+    taxonomy = small_taxonomy((3,) * 6, personas=3)
+    cells = [c for c in sample_cells(taxonomy, 90, 3) if len(c.domain_ids) == 2]
+    for persona in taxonomy.personas:
+        sets = Counter(frozenset(c.domain_ids) for c in cells if c.persona_id == persona.persona_id)
+        assert len(sets) == 15
+        assert max(sets.values()) <= 2
+
+
+def test_leanings_needs_exclusions_and_quotas_are_kept() -> None:
+    base = small_taxonomy((4, 4, 4), personas=4)
+    fields = {name: getattr(base, name) for name in Taxonomy.model_fields}
+    tasks = {t.task_id: t for t in base.tasks}
+    tasks["t0-0"] = tasks["t0-0"].model_copy(update={"needs": ("t1-0",)})
+    tasks["t2-0"] = tasks["t2-0"].model_copy(update={"excludes": ("t2-1",)})
+    tasks["t2-3"] = tasks["t2-3"].model_copy(update={"quota": 0.05})
+    personas = (base.personas[0].model_copy(update={"leans": {"d0": 0.0}}), *base.personas[1:])
+    taxonomy = Taxonomy(**fields | {"tasks": tuple(tasks.values()), "personas": personas})
+    cells = sample_cells(taxonomy, 200, 1)
+    for cell in cells:
+        if "t0-0" in cell.task_ids:
+            assert cell.task_ids.index("t1-0") < cell.task_ids.index("t0-0")
+        assert not {"t2-0", "t2-1"} <= {*cell.task_ids}
+        assert cell.persona_id != "p0" or "d0" not in cell.domain_ids
+    done = Counter(t for c in cells for t in c.task_ids)
+    assert 0 < done["t2-3"] <= 0.05 * 200 + 1
+    assert min(done.values()) > 0
 
 
 def test_fifty_thousand_different_cells_can_be_drawn() -> None:
@@ -86,7 +124,8 @@ def test_fifty_thousand_different_cells_can_be_drawn() -> None:
 
 def test_weights_are_respected() -> None:
     personas = tuple(
-        p.model_copy(update={"weight": {0: 30.0, 1: 0.0}.get(i, 1.0)}) for i, p in enumerate(STARTER.personas)
+        p.model_copy(update={"weight": {0: 300.0, 1: 0.0}.get(i, 1.0)})
+        for i, p in enumerate(STARTER.personas)
     )
     tasks = tuple(
         t.model_copy(update={"weight": {"csv-to-json": 5.0, "rename-batch": 0.0}.get(t.task_id, 1.0)})
@@ -97,7 +136,9 @@ def test_weights_are_respected() -> None:
     cells = sample_cells(taxonomy, 5000, 3)
     drawn = Counter(c.persona_id for c in cells)
     done = Counter(t for c in cells for t in c.task_ids)
-    assert drawn[personas[0].persona_id] / 5000 == pytest.approx(30 / 108, abs=0.03)
+    assert drawn[personas[0].persona_id] / 5000 == pytest.approx(
+        300 / (298 + len(STARTER.personas)), abs=0.03
+    )
     assert personas[1].persona_id not in drawn
     assert done["rename-batch"] == 0
     assert done["csv-to-json"] > 1.8 * done["merge-files"]
@@ -162,7 +203,11 @@ def test_where_narrows_to_the_cells_that_it_says(where: str, holds: object) -> N
         ("(" * 2000, "nested too deeply"),
         ("not " * 400, "nested too deeply"),
         ("x" * 2001, "exceeds 2000"),
-        ("complexity=simple and n_tasks=6", "found only 0 different cells"),
+        ("complexity=simple and n_tasks=6", "no persona, complexity or domain set is left"),
+        (
+            "task=draw-chart and domain=file-io and n_domains=2 and domain=comms-social",
+            "found only 0 different cells",
+        ),
         ("level=mid and level=lead", "no persona, complexity or domain set is left"),
     ],
 )
