@@ -104,12 +104,23 @@ def _validate(path: Path, kind: type[M], raw: object) -> M:
 @lru_cache(maxsize=65_536)
 def slots_in(text: str) -> frozenset[str]:
     """Names of the slots in `text`."""
-    return frozenset(_SLOT.findall(text))
+    return frozenset(_pieces(text)[1::2])
+
+
+@lru_cache(maxsize=65_536)
+def _pieces(text: str) -> tuple[str, ...]:
+    """`text` cut at its slots: what stands before the first, its name, what follows, and so on."""
+    return tuple(_SLOT.split(text))
 
 
 def fill(text: str, slots: Mapping[str, str]) -> str:
     """`text` with its slots filled; a slot without a value is left as it stands."""
-    return _SLOT.sub(lambda m: slots.get(m[1], m[0]), text)
+    pieces = _pieces(text)
+    if len(pieces) == 1:
+        return text
+    filled = list(pieces)
+    filled[1::2] = [slots.get(name, f"<<{name}>>") for name in pieces[1::2]]
+    return "".join(filled)
 
 
 def choose_filled(texts: Sequence[str], slots: Mapping[str, str], rng: random.Random) -> str | None:

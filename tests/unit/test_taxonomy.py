@@ -34,18 +34,6 @@ from engine.taxonomy import (
 )
 
 STARTER = data_dir() / "taxonomy"
-TASK_IDS = """
-summarize-notes extract-action-items filter-records classify-feedback compare-figures
-write-script fix-failing-test profile-slow-code port-script validate-input-data
-csv-to-json organize-folder merge-files rename-batch archive-files
-init-repository branch-and-merge write-changelog build-with-make pin-dependencies
-schedule-job retry-wrapper approval-gate data-pipeline batch-queue
-query-local-api parse-html-table check-endpoints extract-links
-draft-email build-calendar parse-chat-log merge-mailing-list
-generate-tone draw-chart image-metadata document-to-html
-record-decision recall-notes daily-log consolidate-memory
-disk-usage-report service-healthcheck rotate-logs audit-config process-inventory
-"""
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +68,19 @@ def edit(folder: Path, name: str, old: str, new: str) -> int:
 def test_the_starter_is_sound_and_as_large_as_promised(starter: Taxonomy) -> None:
     stats = taxonomy_stats(starter)
     assert check_taxonomy(STARTER) == []
-    assert (stats.domains, stats.tasks, stats.complexities, stats.levels) == (10, 46, 3, len(ExperienceLevel))
-    assert stats.personas >= 64
-    assert stats.industries >= 24
-    assert stats.roles >= 50
-    assert stats.styles >= 30
-    assert sorted(starter.task_by_id) == sorted(TASK_IDS.split())
+    assert (stats.domains, stats.tasks, stats.complexities, stats.levels) == (
+        10,
+        136,
+        3,
+        len(ExperienceLevel),
+    )
+    # The paper's sizes.
+    assert stats.personas >= 965
+    assert stats.industries >= 47
+    assert stats.roles >= 542
+    assert stats.styles >= 120
+    assert stats.tasks >= 131
+    assert stats.n_combinations > 10**11
     assert {tool for task in starter.tasks for tool in task.tools} == {"exec", "read", "write", "edit"}
 
 
@@ -103,8 +98,18 @@ def test_the_number_of_combinations_equals_a_count_by_hand() -> None:
     tasks = yaml.safe_load(texts["tasks.yaml"])
     kept = ("file-io", "multimedia", "comms-social")
     texts["domains.yaml"] = render_yaml("domains", [{"domain_id": d, "description": d} for d in kept])
-    small = [t for t in tasks if t["domain_id"] in kept]
+    of_kept = [[t for t in tasks if t["domain_id"] == d][:5] for d in kept]
+    small = [t for some in of_kept for t in some]
     small[0]["weight"] = 0
+    small[2]["needs"] = [small[7]["task_id"]]
+    small[3]["excludes"] = [small[11]["task_id"]]
+    texts["personas.yaml"] = render_yaml(
+        "personas",
+        [
+            {**p, "leans": {"file-io": 0.0} if n == 0 else {}}
+            for n, p in enumerate(yaml.safe_load(texts["personas.yaml"])[:3])
+        ],
+    )
     texts["tasks.yaml"] = render_yaml("tasks", small)
     taxonomy = parse_taxonomy(texts, "small")
     drawable = [t for t in small if t.get("weight", 1)]
@@ -112,8 +117,13 @@ def test_the_number_of_combinations_equals_a_count_by_hand() -> None:
     for level in taxonomy.complexities:
         for n in level.n_tasks:
             for chosen in combinations(drawable, n):
-                by_hand += len({t["domain_id"] for t in chosen}) in (2, 3)
-    assert n_combinations(taxonomy) == by_hand * len(taxonomy.personas)
+                ids, spanned = {t["task_id"] for t in chosen}, {t["domain_id"] for t in chosen}
+                if len(spanned) not in (2, 3) or {small[3]["task_id"], small[11]["task_id"]} <= ids:
+                    continue
+                if small[2]["task_id"] in ids and small[7]["task_id"] not in ids:
+                    continue
+                by_hand += 2 if "file-io" in spanned else 3
+    assert n_combinations(taxonomy) == by_hand
 
 
 FAULTS = [
@@ -133,6 +143,8 @@ FAULTS = [
     ("complexities.yaml", "{3: 0.80, 4: 0.20}", "{3: 0.0}", "all n_tasks weights are 0", "above 0"),
     ("complexities.yaml", "{3: 0.80, 4: 0.20}", "{3: -1, 4: 2}", "weight of n_tasks 3 is -1", "from 0"),
     ("domains.yaml", "domain_id: file-io", "domain_id: files", "domain 'files' has no task", "add a task"),
+    ("personas.yaml", "leans: {", "leans: {file-oi: 2, ", "unknown domain 'file-oi'", "use one of file-io"),
+    ("personas.yaml", "leans: {", "leans: {x: -1, ", "leans.x -1", "correct the value"),
 ]
 
 
@@ -154,6 +166,70 @@ def test_a_fault_says_file_line_problem_and_mend(
         assert found[0].startswith(f"{folder / file}:{line}: ")
     with pytest.raises(InputError, match=r"\.yaml:\d+: "):
         load_taxonomy(folder, "x")
+
+
+LINK_FAULTS = [
+    ("needs: [nothing]", "needs the unknown task 'nothing'", "use one of"),
+    ("needs: [port-script]", "needs itself", "remove it"),
+    ("excludes: [port-script]", "excludes itself", "remove it"),
+    ("excludes: [write-skript]", "excludes the unknown task 'write-skript'", "write-script"),
+    ("quota: 0", "quota 0", "correct the value"),
+]
+
+
+@pytest.mark.parametrize(("added", "problem", "mend"), LINK_FAULTS, ids=[f[0] for f in LINK_FAULTS])
+def test_a_wrong_constraint_is_told_with_its_line(folder: Path, added: str, problem: str, mend: str) -> None:
+    line = edit(folder, "tasks.yaml", "task_id: port-script", f"task_id: port-script\n  {added}")
+    (found,) = [f for f in check_taxonomy(folder) if problem in f]
+    assert found.startswith(f"{folder / 'tasks.yaml'}:{line + 1}: ")
+    assert mend in found
+    with pytest.raises(InputError, match=r"tasks\.yaml:\d+: "):
+        load_taxonomy(folder, "x")
+
+
+def test_tasks_in_a_circle_or_that_can_never_be_met_are_told(folder: Path) -> None:
+    edit(folder, "tasks.yaml", "task_id: port-script", "task_id: port-script\n  needs: [write-script]")
+    edit(folder, "tasks.yaml", "task_id: write-script", "task_id: write-script\n  needs: [port-script]")
+    edit(
+        folder,
+        "tasks.yaml",
+        "task_id: merge-files",
+        "task_id: merge-files\n  needs: [rename-batch, archive-files]",
+    )
+    edit(folder, "tasks.yaml", "task_id: rename-batch", "task_id: rename-batch\n  excludes: [archive-files]")
+    edit(folder, "tasks.yaml", "task_id: draw-chart", "task_id: draw-chart\n  needs: [generate-tone]")
+    edit(folder, "tasks.yaml", "task_id: generate-tone", "task_id: generate-tone\n  weight: 0")
+    told = "\n".join(check_taxonomy(folder))
+    assert told.count("needs itself in a circle") == 2
+    assert "'merge-files' can never be drawn: it needs both" in told
+    edit(folder, "tasks.yaml", "  needs: [write-script]", "  needs: []")
+    edit(folder, "tasks.yaml", "  excludes: [archive-files]", "  excludes: []")
+    told = "\n".join(check_taxonomy(folder))
+    assert "'draw-chart' can never be drawn: it needs 'generate-tone', which has no weight" in told
+
+
+def test_personas_and_domains_that_can_never_be_drawn_are_told(folder: Path) -> None:
+    names = [
+        line.split()[-1] for line in (folder / "domains.yaml").read_text().splitlines() if "domain_id" in line
+    ]
+    shut = ", ".join(f"{name}: 0" for name in names[1:])
+    edit(
+        folder, "personas.yaml", "persona_id: amara-okafor", f"persona_id: amara-okafor\n  leans: {{{shut}}}"
+    )
+    for name in names:
+        edit(folder, "domains.yaml", f"domain_id: {name}", f"domain_id: {name}\n  quota: 0.1")
+    told = "\n".join(check_taxonomy(folder))
+    assert "persona 'amara-okafor' can never be drawn; an intent spans 2 or 3 domains" in told
+    edit(folder, "personas.yaml", f"  leans: {{{shut}}}\n", "")
+    (told,) = check_taxonomy(folder)
+    assert "the quotas of the domains sum to 1, and an intent spans 2 or 3 domains" in told
+
+
+def test_an_entry_that_says_the_same_under_another_id_is_told_but_can_be_drawn(folder: Path) -> None:
+    line = edit(folder, "tasks.yaml", "name: Port a script", "name: Write a script")
+    (told,) = check_taxonomy(folder)
+    assert told.startswith(f"{folder / 'tasks.yaml'}:{line}: 'port-script' is the same as 'write-script'")
+    assert load_taxonomy(folder, "x").task_by_id["port-script"].name == "Write a script"
 
 
 def test_check_lists_every_fault_and_load_the_first(folder: Path) -> None:
