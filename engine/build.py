@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import InputError, StudioError
@@ -13,7 +14,7 @@ from engine.providers.openai_chat import OpenAIChat
 from engine.providers.script import Library, write_script
 from engine.providers.scripted_chat import ScriptedAgent, ScriptedUser
 from engine.schema.intent import Intent
-from engine.schema.project import EmbedderSettings, EndpointSettings
+from engine.schema.project import EndpointSettings, ProjectSettings
 
 SCRIPTED = "scripted"
 SANDBOXES = ("bubblewrap",)
@@ -90,24 +91,43 @@ def sandbox(name: str) -> Bubblewrap:
     return Bubblewrap(data_dir() / "workspace")
 
 
-def embedder(settings: EmbedderSettings) -> Embedder:
+def embedder(project: ProjectSettings) -> Embedder:
     """The embedder that the project chose.
 
     Raises:
-        InputError: Unknown model name.
+        InputError: Unknown model name, or no key for its endpoint.
         StudioError: Its weights are not on this machine; the message says how to fetch them.
     """
-    from engine.providers.embedders import HashingEmbedder, SentenceTransformerEmbedder
+    from engine.providers.embedders import (
+        ENDPOINT,
+        FOLDER_OR_HUB,
+        HashingEmbedder,
+        SentenceTransformerEmbedder,
+        embedder_name,
+    )
+    from engine.providers.openai_embedder import OpenAIEmbedder
     from engine.providers.weights import MODEL_NAME, find_weights
 
+    settings = project.embedder
     if settings.model == HashingEmbedder.NAME:
         return HashingEmbedder()
+    if model := _after(ENDPOINT, settings.model):
+        return OpenAIEmbedder(project.endpoint, model, embedder_name(settings))
+    if source := _after(FOLDER_OR_HUB, settings.model):
+        local = Path(source).expanduser()
+        name = embedder_name(settings).removesuffix(f"-{settings.precision}")
+        return SentenceTransformerEmbedder(local if local.is_dir() else source, name, settings.precision)
     if settings.model != MODEL_NAME:
         raise InputError(
-            f"unknown embedding model {settings.model!r}: set {MODEL_NAME!r} or {HashingEmbedder.NAME!r} "
-            "under [embedder] in project.toml"
+            f"unknown embedding model {settings.model!r}: set {MODEL_NAME!r}, {HashingEmbedder.NAME!r}, "
+            "'st:FOLDER-OR-NAME' or 'openai:MODEL' under [embedder] in project.toml"
         )
     folder = find_weights()
     if folder is None:
         raise StudioError(f"the weights of {MODEL_NAME} are not on this machine: run 'ise-studio weights'")
     return SentenceTransformerEmbedder(folder, precision=settings.precision)
+
+
+def _after(prefix: str, text: str) -> str:
+    """What follows a prefix; empty where the text does not begin with it."""
+    return text.removeprefix(prefix).strip() if text.startswith(prefix) else ""

@@ -112,7 +112,7 @@ def _one_home() -> Finding:
 def _embedder(settings: ProjectSettings) -> Finding:
     name = f"embedder {settings.embedder.model}"
     try:
-        build.embedder(settings.embedder)
+        build.embedder(settings)
     except StudioError as error:
         return Finding(name=name, ok=False, needed=False, detail=str(error))
     return Finding(name=name, ok=True, needed=False, detail="its weights are on this machine")

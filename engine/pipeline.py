@@ -10,7 +10,7 @@ from engine.catalog import refresh
 from engine.errors import InputError
 from engine.intents.dedup import find_duplicates
 from engine.intents.diversity import Diversity, measure_diversity, vendi_score
-from engine.intents.embed import embed_missing, vectors_of
+from engine.intents.embed import embed_missing, random_part, vectors_of
 from engine.intents.exchange import LineProblem, Parsed, parse_intents, render_intents
 from engine.intents.map import MapResult, build_map
 from engine.intents.propose import BALANCE, Pool, Proposal, propose_cells
@@ -193,16 +193,23 @@ def _fitting(project: Project, where: str | None) -> list[Intent]:
     return intents
 
 
-def embed_intents(project: Project, progress: Progress | None = None) -> int:
+def embed_intents(project: Project, progress: Progress | None = None, sample: int | None = None) -> int:
     """Embeds the intents that have no vector yet and gives their number.
+
+    Args:
+        project: Whose intents.
+        progress: Called as they are embedded.
+        sample: Embed a random part of the kept intents of this size only, to measure a large pool by it.
 
     Raises:
         StudioError: The weights are missing.
     """
     intents = read_intents(project)
+    if sample is not None:
+        intents = random_part(read_kept_intents(project), sample, project.settings.seed)
     if not intents:
         raise InputError("no intents to embed: make some with 'ise-studio intents sample --count 200'")
-    return embed_missing(project, build.embedder(project.settings.embedder), intents, progress)
+    return embed_missing(project, build.embedder(project.settings), intents, progress)
 
 
 def dedup_intents(project: Project, threshold: float | None = None) -> list[DedupDecision]:

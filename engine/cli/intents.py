@@ -128,12 +128,18 @@ def export_(session: Session, file: Path, where: str | None) -> None:
 
 
 @intents.command()
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    default=None,
+    help="Only a random part of the kept intents of this size, to measure a large pool by it.",
+)
 @pass_session
-def embed(session: Session) -> None:
-    """Embed the intents that have no vector yet."""
+def embed(session: Session, sample: int | None) -> None:
+    """Embed the intents that have no vector yet; a second call goes on where a broken one was."""
     from engine.pipeline import embed_intents
 
-    n_new = embed_intents(session.project(), progress_on_stderr("embedded"))
+    n_new = embed_intents(session.project(), progress_on_stderr("embedded"), sample)
     session.answer({"n_embedded": n_new}, f"{n_new} intents embedded")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,17 @@ def embed_missing(
             project, embedder.name, chunk, embedder.encode(chunk, _shifted(progress, start, len(missing)))
         )
     return len(missing)
+
+
+def random_part(intents: Sequence[Intent], n: int, seed: int) -> list[Intent]:
+    """`n` of the intents at random, in their order: the same for the same seed, and larger parts hold smaller.
+
+    The choice hangs on each intent's id alone, so it stays as it is when others are added, short of those
+    that the new ones push out.
+    """
+    chosen = sorted(intents, key=lambda i: hashlib.sha256(f"{seed} {i.intent_id}".encode()).digest())[:n]
+    wanted = {i.intent_id for i in chosen}
+    return [i for i in intents if i.intent_id in wanted]
 
 
 def _shifted(progress: Progress | None, start: int, total: int) -> Progress | None:

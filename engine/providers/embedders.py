@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import zlib
@@ -29,11 +30,26 @@ _BATCH = 8
 _TICK = 32
 """Texts between two reports of progress."""
 _WORD = re.compile(r"\w+")
+_NOT_NAME = re.compile(r"[^a-z0-9._-]+")
+FOLDER_OR_HUB = "st:"
+"""Begins the name of any sentence-transformers model: a folder, or a name on the hub."""
+ENDPOINT = "openai:"
+"""Begins the name of a model behind the project's OpenAI-compatible endpoint."""
 
 
 def embedder_name(settings: EmbedderSettings) -> str:
-    """The name that keys the vectors of the embedder chosen in `settings`, without loading it."""
-    return _versioned(settings.model, settings.precision) if settings.model == MODEL_NAME else settings.model
+    """The name that keys the vectors of the embedder chosen in `settings`, without loading it.
+
+    A name that is no file name, such as "st:org/model" or "openai:MODEL", is made one, with a part of its
+    hash behind it so that no two fall together.
+    """
+    model = settings.model
+    if model == HashingEmbedder.NAME:
+        return model
+    if model != MODEL_NAME:
+        readable = _NOT_NAME.sub("-", model.lower()).strip("-._")[:60]
+        model = f"{readable}-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
+    return model if settings.model.startswith(ENDPOINT) else _versioned(model, settings.precision)
 
 
 def _versioned(name: str, precision: str) -> str:
@@ -41,15 +57,16 @@ def _versioned(name: str, precision: str) -> str:
 
 
 class SentenceTransformerEmbedder:
-    """A sentence-transformers model from a local folder; loaded at the first use, never asking the network.
+    """A sentence-transformers model; loaded at the first use, from its folder without asking the network.
 
     In "fp32" a text's vector does not depend on its company (to about 1e-6). "bf16" is faster on processors
     that compute in it (others are refused: emulated, it is ten times slower), differs by up to 0.005 in a
     cosine, and goes by a name of its own.
     """
 
-    def __init__(self, folder: Path, name: str = MODEL_NAME, precision: str = "fp32") -> None:
-        self._folder = folder
+    def __init__(self, source: Path | str, name: str = MODEL_NAME, precision: str = "fp32") -> None:
+        """Args: a folder, or a name on the hub; the name that keys the vectors; "fp32" or "bf16"."""
+        self._source = source
         self._name = _versioned(name, precision)
         self._precision = precision
         self._loaded: SentenceTransformer | None = None
@@ -98,11 +115,12 @@ class SentenceTransformerEmbedder:
 
         logging.disable_progress_bar()
         try:
-            model = SentenceTransformer(str(self._folder), local_files_only=True, trust_remote_code=False)
+            model = SentenceTransformer(
+                str(self._source), local_files_only=isinstance(self._source, Path), trust_remote_code=False
+            )
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise StudioError(
-                f"the model in {self._folder} cannot be loaded ({one_line(error, 120)}): "
-                "'ise-studio weights' fetches it anew, or set ISE_WEIGHTS to another folder"
+                f"the model in {self._source} cannot be loaded ({one_line(error, 120)}): {self._mend()}"
             ) from error
         if self._precision != "bf16":
             return model
@@ -112,6 +130,13 @@ class SentenceTransformerEmbedder:
                 'set precision = "fp32" under [embedder] in project.toml'
             )
         return model.bfloat16()
+
+    def _mend(self) -> str:
+        if self._name.startswith(MODEL_NAME):
+            return "'ise-studio weights' fetches it anew, or set ISE_WEIGHTS to another folder"
+        return (
+            f'name a folder that holds a model under [embedder], e.g. model = "{FOLDER_OR_HUB}/models/mine"'
+        )
 
 
 def cpu_computes_bf16() -> bool:
