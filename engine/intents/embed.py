@@ -44,7 +44,7 @@ def embed_missing(
 
 
 def random_part(intents: Sequence[Intent], n: int, seed: int) -> list[Intent]:
-    """`n` of the intents at random, in their order: the same for the same seed, and larger parts hold smaller.
+    """`n` of the intents at random, in their order; larger parts hold the smaller of the same seed.
 
     The choice hangs on each intent's id alone, so it stays as it is when others are added, short of those
     that the new ones push out.
