@@ -90,7 +90,7 @@ def generate_intents(
     if model is None:
         library = build.script_library()
         intents = realize_scripted(
-            cells, taxonomy, library.playbooks, library.lexicons, library.voice, chosen
+            cells, taxonomy, library.playbooks, library.lexicons, library.voice, chosen, progress
         )
         write_batch(project, intents, origin=realizer, seed=chosen, where=where)
         return Generated(intents)

@@ -379,3 +379,10 @@ def test_the_packaged_phrases_are_plain_yaml_without_anchors() -> None:
     for name in ("_lexicon.yaml", "_voice.yaml"):
         text = Path(FOLDER / name).read_text(encoding="utf-8")
         assert not [e for e in yaml.parse(text) if getattr(e, "anchor", None)]
+
+
+def test_several_processes_write_what_one_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = sample_cells(TAXONOMY, 60, 8)
+    alone = realize(cells)
+    monkeypatch.setattr("engine.intents.realize._WORTH_PROCESSES", 10)
+    assert realize(cells) == alone
