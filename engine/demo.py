@@ -12,7 +12,7 @@ from engine.runs import RunRequest, list_runs, resume_run, start_run, wait_for
 from engine.schema.base import Record
 from engine.schema.run import RunState, RunStatus
 from engine.store import Project
-from engine.store.intents import list_batches, read_decisions, read_intents
+from engine.store.intents import list_batches, read_intents, read_kept_intents
 from engine.store.runs import finished_ids, list_run_ids
 
 Say = Callable[[str], None]
@@ -53,7 +53,7 @@ def run_demo(root: Path, n_intents: int, n_trajectories: int, seed: int, say: Sa
     return DemoSummary(
         project=str(root),
         n_intents=len(read_intents(project)),
-        n_kept=len(read_intents(project)) - len(read_decisions(project)),
+        n_kept=len(read_kept_intents(project)),
         vendi=vendi,
         n_trajectories=count_trajectories(project),
     )

@@ -19,6 +19,7 @@ class ProjectPaths:
       taxonomy/personas.yaml domains.yaml tasks.yaml complexities.yaml   the current version
       taxonomy/versions/v0001/*.yaml                                     every save
       intents/BATCH.jsonl  intents/BATCH.json  intents/decisions.jsonl   batches, how they came to be; dedup
+      intents/overrules.jsonl                                            what a curator decided against it
       embeddings/MODEL/*.parquet   embeddings/MODEL/map.parquet          by model and utterance hash
       runs/RUN_ID/config.json status.json control.json worker.lock worker.log
       runs/RUN_ID/trajectories/ID.json    runs/RUN_ID/playing/ID.json    finished; in progress
@@ -54,6 +55,11 @@ class ProjectPaths:
     def dedup_decisions(self) -> Path:
         """What dedup decided, one JSON a line, rewritten whole."""
         return self.intents / "decisions.jsonl"
+
+    @property
+    def overrules(self) -> Path:
+        """What a curator decided about single intents, one JSON a line; lines are only ever added."""
+        return self.intents / "overrules.jsonl"
 
     def batch(self, name: str) -> Path:
         """One intent batch."""

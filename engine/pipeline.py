@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine import build
 from engine.catalog import refresh
 from engine.errors import InputError
-from engine.intents.dedup import find_duplicates
+from engine.intents.dedup import DEFAULTS, METHODS, Thresholds, find_duplicates
 from engine.intents.diversity import Diversity, measure_diversity, vendi_score
 from engine.intents.embed import embed_missing, random_part, vectors_of
 from engine.intents.exchange import LineProblem, Parsed, parse_intents, render_intents
@@ -21,15 +22,17 @@ from engine.intents.where import parse_where
 from engine.ports import ChatModel, Progress
 from engine.providers.embedders import embedder_name
 from engine.query.run import select_ids
-from engine.schema.intent import Cell, DedupDecision, Intent
+from engine.schema.intent import Cell, Intent
 from engine.schema.taxonomy import Taxonomy
 from engine.store import Project
 from engine.store.files import read_bytes, write_text
 from engine.store.intents import (
     known_ids,
+    latest,
     list_batches,
     read_intents,
     read_kept_intents,
+    read_overrules,
     write_batch,
     write_decisions,
 )
@@ -212,25 +215,75 @@ def embed_intents(project: Project, progress: Progress | None = None, sample: in
     return embed_missing(project, build.embedder(project.settings), intents, progress)
 
 
-def dedup_intents(project: Project, threshold: float | None = None) -> list[DedupDecision]:
-    """Finds repeated intents anew, writes the decisions and gives them.
+@dataclass(frozen=True, slots=True)
+class Deduplicated:
+    """What dedup came to, the curator's overrules included."""
+
+    n_intents: int
+    n_kept: int
+    by_method: Mapping[str, int]
+    """How many dedup dropped, by method; those that a curator kept are not among them."""
+    overruled: Mapping[str, int]
+    """How many intents are kept ("keep") and dropped ("drop") by hand."""
+    vendi_before: float | None
+    """The Vendi Score (q = 1) of all intents that have a vector; None where none has."""
+    vendi_after: float | None
+    """The same of those among them that are kept."""
+
+    @property
+    def n_dropped(self) -> int:
+        """How many are not kept, by dedup or by hand."""
+        return self.n_intents - self.n_kept
+
+
+def dedup_intents(
+    project: Project,
+    thresholds: Thresholds = DEFAULTS,
+    *,
+    semantic: bool = True,
+    progress: Progress | None = None,
+) -> Deduplicated:
+    """Finds repeated intents anew, writes the decisions and says what they come to.
 
     Args:
-        project: Its intents must be embedded.
-        threshold: Cosine from which two intents may be one; None takes the default.
+        project: Its intents must be embedded, but for the exact and the lexical comparison alone.
+        thresholds: From which similarity on two intents are one.
+        semantic: Whether meanings are compared, too.
+        progress: Called with (texts compared, texts), where there are more than a few.
 
     Raises:
-        InputError: Some intents are not embedded.
+        InputError: Some intents are not embedded and `semantic` asks for their vectors.
     """
     intents = read_intents(project)
-    vectors = vectors_of(project, embedder_name(project.settings.embedder), intents)
-    decisions = (
-        find_duplicates(intents, vectors)
-        if threshold is None
-        else find_duplicates(intents, vectors, cosine_threshold=threshold)
-    )
+    model = embedder_name(project.settings.embedder)
+    vectors = vectors_of(project, model, intents) if semantic else None
+    by_hand = {o.intent_id: o.keep for o in latest(read_overrules(project)).values()}
+    decisions = find_duplicates(intents, vectors, thresholds, by_hand=by_hand, progress=progress)
     write_decisions(project, decisions)
-    return decisions
+    present = [by_hand[i.intent_id] for i in intents if i.intent_id in by_hand]
+    kept = {i.intent_id for i in read_kept_intents(project)}
+    before, after = _vendi_of(project, model, intents, kept)
+    return Deduplicated(
+        n_intents=len(intents),
+        n_kept=len(kept),
+        by_method={method: sum(d.method == method for d in decisions) for method in METHODS},
+        overruled={"keep": present.count(True), "drop": present.count(False)},
+        vendi_before=before,
+        vendi_after=after,
+    )
+
+
+def _vendi_of(
+    project: Project, model: str, intents: list[Intent], kept: Set[str]
+) -> tuple[float | None, float | None]:
+    """The Vendi Score of the intents that have a vector, and of those among them that are kept."""
+    found = read_vectors(project, model, [i.utterance for i in intents])
+    rows = sorted(set(range(len(intents))) - set(found.missing))
+    after = [row for row in rows if intents[row].intent_id in kept]
+    return (
+        vendi_score(found.array[rows]) if rows else None,
+        vendi_score(found.array[after]) if after else None,
+    )
 
 
 def map_intents(project: Project) -> MapResult:

@@ -149,10 +149,13 @@ def _embed(project: Project, _: Step, progress: Progress) -> str:
     return f"{embed_intents(project, progress):,} intents embedded"
 
 
-def _dedup(project: Project, step: Step, _: Progress) -> str:
+def _dedup(project: Project, step: Step, progress: Progress) -> str:
+    from engine.intents.dedup import DEFAULTS, Thresholds
     from engine.pipeline import dedup_intents
 
-    return f"{len(dedup_intents(project, step.threshold)):,} repeats dropped"
+    cosine = DEFAULTS.cosine if step.threshold is None else step.threshold
+    done = dedup_intents(project, Thresholds(cosine=cosine), progress=progress)
+    return f"{done.n_dropped:,} repeats dropped"
 
 
 def _map(project: Project, _: Step, __: Progress) -> str:

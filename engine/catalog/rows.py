@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -174,16 +174,15 @@ def _recovery_rows(mended: list[Recovery], calls: list[Row]) -> Iterator[Row]:
 
 
 def intent_row(
-    intent: Intent, batch: str, made_at: datetime | None, dropped: Mapping[str, DedupDecision]
+    intent: Intent, batch: str, made_at: datetime | None, *, kept: bool, decision: DedupDecision | None
 ) -> Row:
-    """The intents table's row of one intent."""
-    decision = dropped.get(intent.intent_id)
+    """The intents table's row of one intent; `decision` is dedup's, where it dropped the intent."""
     return {
         **_intent_columns(intent),
         "n_domains": len(intent.cell.domain_ids),
         "n_tasks": len(intent.cell.task_ids),
         "taxonomy_version": intent.taxonomy_version,
-        "kept": decision is None,
+        "kept": kept,
         "duplicate_of": decision.duplicate_of if decision else None,
         "provider": intent.realization.provider,
         "model": intent.realization.model,

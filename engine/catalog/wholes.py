@@ -16,9 +16,9 @@ from engine.catalog.manifest import Whole
 from engine.catalog.rows import Row, intent_row, run_row
 from engine.catalog.segments import frame_of, new_name, parquet_bytes
 from engine.errors import NotFoundError, StudioError, one_line
-from engine.schema.intent import DedupDecision, Intent
+from engine.schema.intent import DedupDecision, Intent, Overrule
 from engine.store.files import R, first_problem, read_bytes
-from engine.store.intents import list_batches, read_batch
+from engine.store.intents import latest, list_batches, read_batch
 from engine.store.project import Project
 from engine.store.runs import list_run_ids, read_config, read_status
 from engine.store.tables import Stamp, TableFolder, stamp_of, stray_runs
@@ -32,11 +32,11 @@ class Rows(NamedTuple):
 
 
 def intents_source(project: Project) -> str:
-    """A hash that changes with every change of a batch or of what dedup decided."""
+    """A hash that changes with every change of a batch, of what dedup decided or of an overrule."""
     paths = project.paths
     files = [paths.batch(batch) for batch in list_batches(project)]
     stamps: list[tuple[str, Stamp | None]] = [
-        (path.name, stamp_of(path)) for path in (*files, paths.dedup_decisions)
+        (path.name, stamp_of(path)) for path in (*files, paths.dedup_decisions, paths.overrules)
     ]
     return _hash(stamps)
 
@@ -46,12 +46,21 @@ def read_intent_rows(project: Project) -> Rows:
     problems: list[str] = []
     paths = project.paths
     decisions = {d.intent_id: d for d in _scan_lines(paths.dedup_decisions, DedupDecision, problems)}
+    by_hand = latest(_scan_lines(paths.overrules, Overrule, problems))
+    decisions = {i: d for i, d in decisions.items() if i not in by_hand or not by_hand[i].keep}
+    dropped = decisions.keys() | {i for i, overrule in by_hand.items() if not overrule.keep}
     rows: dict[str, Row] = {}
     for batch in list_batches(project):
         made_at = _made_at(project, batch)
         for intent in _scan_lines(paths.batch(batch), Intent, problems):
             try:
-                rows[intent.intent_id] = intent_row(intent, batch, made_at, decisions)
+                rows[intent.intent_id] = intent_row(
+                    intent,
+                    batch,
+                    made_at,
+                    kept=intent.intent_id not in dropped,
+                    decision=decisions.get(intent.intent_id),
+                )
             except OverflowError as error:
                 problems.append(f"{paths.batch(batch)}: intent {intent.intent_id}: {one_line(error)}")
     return Rows(list(rows.values()), tuple(problems))

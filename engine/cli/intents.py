@@ -1,4 +1,4 @@
-"""Commands about intents: sample, propose, import, export, embed, dedup, map, diversity, coverage."""
+"""Commands about intents: from drawing them to their diversity, dedup and its review included."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.base import SEED, FiniteFloat, Session, pass_session, progress_on_stderr, say, table
+from engine.errors import one_line
 
 if TYPE_CHECKING:
     from engine.intents.diversity import Diversity
+    from engine.intents.review import Pair
+    from engine.pipeline import Deduplicated
 
 
 @click.group()
@@ -145,18 +148,100 @@ def embed(session: Session, sample: int | None) -> None:
 
 @intents.command()
 @click.option("--threshold", type=FiniteFloat(0.0, 1.0), default=None, help="Cosine; default 0.85.")
+@click.option(
+    "--lexical",
+    type=FiniteFloat(0.0, 1.0, min_open=True),
+    default=None,
+    help="Jaccard similarity of word 3-shingles; default 0.6.",
+)
+@click.option(
+    "--words",
+    type=FiniteFloat(0.0, 1.0),
+    default=None,
+    help="Jaccard similarity of words that must come with the cosine; default 0.55.",
+)
+@click.option("--no-semantic", is_flag=True, help="Exact and lexical only: needs no vectors.")
 @pass_session
-def dedup(session: Session, threshold: float | None) -> None:
+def dedup(
+    session: Session, threshold: float | None, lexical: float | None, words: float | None, no_semantic: bool
+) -> None:
     """Find repeated intents (exact, lexical, semantic) and keep the first of each."""
+    from engine.intents.dedup import DEFAULTS, Thresholds
     from engine.pipeline import dedup_intents
-    from engine.store.intents import read_intents
 
-    project = session.project()
-    decisions = dedup_intents(project, threshold)
-    n_intents = len(read_intents(project))
-    by_method = {m: sum(d.method == m for d in decisions) for m in ("exact", "lexical", "semantic")}
-    value = {"n_intents": n_intents, "n_dropped": len(decisions), "by_method": by_method}
-    session.answer(value, f"{len(decisions)} of {n_intents} intents repeat another one")
+    thresholds = Thresholds(
+        cosine=DEFAULTS.cosine if threshold is None else threshold,
+        lexical=DEFAULTS.lexical if lexical is None else lexical,
+        words=DEFAULTS.words if words is None else words,
+    )
+    done = dedup_intents(
+        session.project(), thresholds, semantic=not no_semantic, progress=progress_on_stderr("compared")
+    )
+    value = {
+        "n_intents": done.n_intents,
+        "n_dropped": done.n_dropped,
+        "n_kept": done.n_kept,
+        "by_method": done.by_method,
+        "overruled": done.overruled,
+        "vendi_before": done.vendi_before,
+        "vendi_after": done.vendi_after,
+    }
+    session.answer(value, _dedup_text(done))
+
+
+def _dedup_text(done: Deduplicated) -> str:
+    found = ", ".join(f"{n} {method}" for method, n in done.by_method.items())
+    by_hand = f"by hand {done.overruled['keep']} kept, {done.overruled['drop']} dropped"
+    lines = [f"{done.n_dropped} of {done.n_intents} intents dropped ({found}; {by_hand})"]
+    if done.vendi_before is not None and done.vendi_after is not None:
+        lines.append(f"Vendi {done.vendi_before:.2f} before, {done.vendi_after:.2f} after")
+    return "\n".join(lines)
+
+
+@intents.command()
+@click.option(
+    "--method", type=click.Choice(["exact", "lexical", "semantic", "hand"]), default=None, help="Only these."
+)
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True)
+@pass_session
+def pairs(session: Session, method: str | None, limit: int) -> None:
+    """The repeats that dedup found, each with the text that it repeats and what became of it."""
+    from dataclasses import asdict
+
+    from engine.intents.review import list_pairs
+
+    found = list_pairs(session.project(), method, limit)
+    blocks = [_pair_text(pair) for pair in found]
+    session.answer([asdict(pair) for pair in found], "\n\n".join(blocks) or "no repeats found")
+
+
+def _pair_text(pair: Pair) -> str:
+    similarity = "" if pair.similarity is None else f" {pair.similarity:.3f}"
+    lines = [f"{pair.intent_id} {pair.verdict}: {pair.method}{similarity}"]
+    if pair.author:
+        lines[0] += f" ({pair.author}{': ' + pair.note if pair.note else ''})"
+    lines.append(f"  {one_line(pair.utterance, 400)}")
+    if pair.duplicate_of:
+        lines.append(f"repeats {pair.duplicate_of}")
+        lines.append(f"  {one_line(pair.other or 'which is not in the project any more', 400)}")
+    return "\n".join(lines)
+
+
+@intents.command()
+@click.argument("intent_id", metavar="ID")
+@click.option("--keep/--drop", default=None, help="Kept, or dropped, whatever dedup finds.")
+@click.option("--note", default="", help="Why.")
+@pass_session
+def overrule(session: Session, intent_id: str, keep: bool | None, note: str) -> None:
+    """Keep or drop one intent by hand; it holds over every later run of dedup."""
+    from engine.intents.review import overrule_dedup
+
+    if keep is None:
+        raise click.UsageError("say --keep or --drop")
+    said = overrule_dedup(session.project(), intent_id, keep=keep, note=note)
+    text = f"{intent_id} is {'kept' if keep else 'dropped'} by hand"
+    again = "" if keep else ": 'ise-studio intents dedup' judges anew what it was repeated by"
+    session.answer(said.model_dump(mode="json"), text + again)
 
 
 @intents.command("map")

@@ -71,3 +71,18 @@ class DedupDecision(Record):
     method: str
     """"exact" (equal after normalising), "lexical" (word-shingle Jaccard) or "semantic" (cosine)."""
     similarity: float = Field(ge=-1.0, le=1.0001)
+
+
+class Overrule(Record):
+    """A curator's word on one intent, against dedup's or before it: kept, or dropped by hand.
+
+    Of several on one intent the last one counts. It holds over every later run of dedup.
+    """
+
+    intent_id: Slug
+    keep: bool
+    author: str = Field(min_length=1)
+    created_at: datetime
+    note: str = ""
+    decision: DedupDecision | None = None
+    """What dedup had decided about the intent; it stays here when dedup, run again, decides it no more."""

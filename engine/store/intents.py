@@ -1,13 +1,13 @@
-"""Intent batches and dedup decisions of a project."""
+"""Intent batches of a project, what dedup decided about them, and what a curator did."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from engine.errors import InputError, NotFoundError, StudioError
 from engine.schema.base import utc_now
-from engine.schema.intent import Batch, DedupDecision, Intent
+from engine.schema.intent import Batch, DedupDecision, Intent, Overrule
 from engine.store.files import (
     exclusive,
     read_bytes,
@@ -110,7 +110,27 @@ def write_decisions(project: Project, decisions: list[DedupDecision]) -> None:
     write_json_lines(project.paths.dedup_decisions, decisions)
 
 
+def read_overrules(project: Project) -> list[Overrule]:
+    """All that curators said about single intents, in the order in which they said it."""
+    try:
+        return read_json_lines(project.paths.overrules, Overrule)
+    except NotFoundError:
+        return []
+
+
+def add_overrule(project: Project, overrule: Overrule) -> None:
+    """Adds a line to the overrules. Writers take turns."""
+    with exclusive(project.paths.intents / ".lock"):
+        write_json_lines(project.paths.overrules, [*read_overrules(project), overrule])
+
+
+def latest(overrules: Iterable[Overrule]) -> dict[str, Overrule]:
+    """The overrule that counts, by intent id."""
+    return {o.intent_id: o for o in overrules}
+
+
 def read_kept_intents(project: Project) -> list[Intent]:
-    """The intents that dedup did not drop."""
-    dropped = {d.intent_id for d in read_decisions(project)}
-    return [i for i in read_intents(project) if i.intent_id not in dropped]
+    """The intents that dedup did not drop, but for those on which a curator said otherwise."""
+    kept = {d.intent_id: False for d in read_decisions(project)}
+    kept |= {o.intent_id: o.keep for o in read_overrules(project)}
+    return [i for i in read_intents(project) if kept.get(i.intent_id, True)]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.store import Project
+from tests.builders import make_intent, save_intents
 
 HEAVY = {"torch", "umap", "streamlit", "sentence_transformers", "duckdb", "polars", "openai", "scipy"}
 
@@ -111,3 +112,28 @@ def test_a_read_only_project_is_named_and_nothing_is_left_half_written(project: 
     project.paths.intents.write_text("in the way", encoding="utf-8")
     assert_one_line_error(call("intents", "sample", "--count", "3", project=project), 1, "intents")
     assert project.paths.intents.read_text(encoding="utf-8") == "in the way"
+
+
+def test_dedup_is_reviewed_on_the_command_line(project: Project) -> None:
+    first = make_intent("Please sort the notes of the depot by date and count their lines.")
+    again = make_intent("please sort the notes of the depot by date and count their lines!")
+    save_intents(project, first, again)
+    answer = json.loads(call("--json", "intents", "dedup", "--no-semantic", project=project).stdout)
+    assert answer == {
+        "n_intents": 2,
+        "n_dropped": 1,
+        "n_kept": 1,
+        "by_method": {"exact": 1, "lexical": 0, "semantic": 0},
+        "overruled": {"keep": 0, "drop": 0},
+        "vendi_before": None,
+        "vendi_after": None,
+    }
+    assert call("intents", "overrule", again.intent_id, "--keep", project=project).returncode == 0
+    (pair,) = json.loads(call("--json", "intents", "pairs", "--method", "exact", project=project).stdout)
+    assert (pair["utterance"], pair["other"]) == (again.utterance, first.utterance)
+    assert (pair["verdict"], pair["duplicate_of"]) == ("kept by hand", first.intent_id)
+    assert "kept by hand: exact 1.000" in call("intents", "pairs", project=project).stdout
+    assert_one_line_error(call("intents", "overrule", again.intent_id, project=project), 2, "--keep")
+    assert_one_line_error(call("intents", "overrule", "nobody", "--drop", project=project), 2, "nobody")
+    assert_one_line_error(call("intents", "dedup", "--lexical", "0", project=project), 2, "--lexical")
+    assert_one_line_error(call("intents", "dedup", project=project), 2, "ise-studio intents embed")

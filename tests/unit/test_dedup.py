@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 import numpy as np
 import pytest
@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.intents.dedup import find_duplicates
+from engine.intents.dedup import Thresholds, find_duplicates
+from engine.intents.near_sets import NearSets
 from engine.intents.near_vectors import NearVectors
-from engine.intents.token_sets import JaccardIndex, word_sets
+from engine.intents.token_sets import word_sets
+from engine.providers.embedders import HashingEmbedder
 from engine.schema.intent import DedupDecision, Intent
 from engine.words import words_of
 from tests.builders import make_intent
+from tests.planted import plant, scripted_texts
 
 Vectors = NDArray[np.float32]
 
@@ -45,7 +48,12 @@ def _jaccard(a: Set[object], b: Set[object]) -> float:
 
 
 def _by_definition(
-    texts: list[str], x: Vectors | None, lexical: float, cosine: float, overlap: float
+    texts: list[str],
+    x: Vectors | None,
+    lexical: float,
+    cosine: float,
+    overlap: float,
+    by_hand: Mapping[int, bool] | None = None,
 ) -> list[str]:
     """What `find_duplicates` promises, pair by pair: "row method kept_row"."""
     keys = [" ".join(words_of(text)) for text in texts]
@@ -53,6 +61,13 @@ def _by_definition(
     kept: list[int] = []
     lines = []
     for n, text in enumerate(texts):
+        said = (by_hand or {}).get(n)
+        if said is False:
+            continue
+        if said:
+            fate.setdefault(keys[n], f"exact {n}")
+            kept.append(n)
+            continue
         if keys[n] in fate:
             lines.append(f"{n} {fate[keys[n]]}")
             continue
@@ -95,9 +110,12 @@ def test_find_duplicates_does_what_its_definition_says(
     axis = st.integers(-3, 3).map(float)
     rows = st.lists(axis, min_size=3, max_size=3).filter(any)
     x = _unit(data.draw(st.lists(rows, min_size=len(texts), max_size=len(texts)))) if texts else None
-    thresholds = {"lexical_threshold": lexical, "cosine_threshold": 0.845, "word_jaccard": overlap}
-    decisions = find_duplicates(_intents(texts), x, **thresholds)
-    assert _lines(decisions) == _by_definition(texts, x, lexical, 0.845, overlap)
+    rows_by_hand = data.draw(st.dictionaries(st.integers(0, 24), st.booleans(), max_size=6))
+    by_hand = {f"intent_{n:04}": keep for n, keep in rows_by_hand.items()}
+    decisions = find_duplicates(
+        _intents(texts), x, Thresholds(lexical, 0.845, overlap), by_hand=by_hand if by_hand else None
+    )
+    assert _lines(decisions) == _by_definition(texts, x, lexical, 0.845, overlap, rows_by_hand)
 
 
 @settings(deadline=None)
@@ -124,15 +142,15 @@ def test_long_texts_are_joined_exactly(seed: int, threshold: float) -> None:
             text[rng.integers(40)] = str(rng.choice(list("abcdefghijklmnopqrstuvwxyz")))
         texts.append(text)
     _, shingles = word_sets(texts)
-    index = JaccardIndex(shingles, threshold)
+    index = NearSets(shingles, threshold)
     sets = [_shingles(" ".join(text)) for text in texts]
-    for n in range(len(texts)):
-        exact = [
-            (-_jaccard(sets[n], sets[k]), k) for k in range(n) if _jaccard(sets[n], sets[k]) >= threshold
-        ]
-        near = index.nearest(n)
-        assert (near and near.row) == (min(exact)[1] if exact else None)
-        index.add(n)
+    for start in range(0, len(texts), 7):
+        block = range(start, min(start + 7, len(texts)))
+        near = index.of(block)
+        for n in block:
+            pairs = [(k, _jaccard(sets[n], sets[k])) for k in range(n)]
+            assert sorted(near.get(n, [])) == [pair for pair in pairs if pair[1] >= threshold]
+        index.add(block)
 
 
 @settings(deadline=None, max_examples=5)
@@ -187,6 +205,41 @@ def test_no_intents_and_texts_without_words_are_fine() -> None:
 
 def test_more_than_one_block_agrees_with_one_at_a_time() -> None:
     rng = np.random.default_rng(4)
-    texts = [" ".join(rng.choice(["p", "q", "r", "s", "t", "u", "v"], 9)) for _ in range(700)]
-    x = _unit(rng.standard_normal((700, 6)).tolist())
+    texts = [" ".join(rng.choice(["p", "q", "r", "s", "t", "u", "v"], 9)) for _ in range(1100)]
+    x = _unit(rng.standard_normal((1100, 6)).tolist())
     assert _lines(find_duplicates(_intents(texts), x)) == _by_definition(texts, x, 0.6, 0.85, 0.55)
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_plain_ascii_has_the_same_words_as_any_text(text: str) -> None:
+    assert [*words_of(text + " a"), "é"] == words_of(text + " a é")
+
+
+def test_an_intent_kept_by_hand_is_never_dropped_and_a_later_one_repeats_it() -> None:
+    texts = [STORY, STORY.replace("short", "brief"), STORY.replace("short", "brief").upper()]
+    found = find_duplicates(_intents(texts), None, by_hand={"intent_0001": True})
+    assert _lines(found) == ["2 exact 1"]
+
+
+def test_nothing_is_a_repeat_of_what_is_dropped_by_hand() -> None:
+    texts = [STORY, STORY, STORY.replace("short", "brief")]
+    assert _lines(find_duplicates(_intents(texts), None, by_hand={"intent_0000": False})) == ["2 lexical 1"]
+
+
+def test_progress_is_told_for_a_pool_of_several_blocks_only() -> None:
+    told: list[tuple[int, int]] = []
+    texts = [f"{n} {n + 1} {n + 2}" for n in range(1500)]
+    find_duplicates(_intents(texts), None, progress=lambda *done: told.append(done))
+    assert told == [(1024, 1500), (1500, 1500)]
+    find_duplicates(_intents(texts[:9]), None, progress=lambda *done: told.append(done))
+    assert len(told) == 2
+
+
+def test_planted_repeats_among_scripted_intents_are_found_and_nothing_else() -> None:
+    planted = plant(scripted_texts(2700, seed=5), 300, seed=6)
+    intents = _intents(planted.texts)
+    for vectors in (None, HashingEmbedder().encode(planted.texts)):
+        dropped = {int(d.intent_id[7:]) for d in find_duplicates(intents, vectors)}
+        right = len(dropped & planted.repeats.keys())
+        assert right / len(planted.repeats) >= 0.99
+        assert right / len(dropped) >= 0.95
