@@ -19,7 +19,7 @@ what is dropped by hand is as if it were not there: nothing is a repeat of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -52,6 +52,9 @@ class Thresholds:
 
 
 DEFAULTS = Thresholds()
+
+_Near = Mapping[int, list[tuple[int, float]]]
+"""For each text those that are near it, with their similarity."""
 
 
 class _Repeat(NamedTuple):
@@ -164,25 +167,25 @@ class _Search:
         in_meaning = self.vectors.of(block, kept) if self.vectors else {}
         fresh = []
         for n in block:
-            repeat = None
-            if n not in self.always_kept:
-                repeat = _nearest("lexical", (c for c in in_words.get(n, ()) if c[0] not in repeats))
-                repeat = repeat or self._same_meaning(
-                    n, [c for c in in_meaning.get(n, ()) if c[0] not in repeats]
-                )
+            repeat = None if n in self.always_kept else self._repeat(n, in_words, in_meaning, repeats)
             if repeat:
                 repeats[n] = repeat
             else:
                 fresh.append(n)
         return fresh
 
-    def _same_meaning(self, index: int, near: list[tuple[int, float]]) -> _Repeat | None:
-        overlaps = self.words.jaccard(index, [other for other, _ in near])
-        same = (pair for pair, overlap in zip(near, overlaps, strict=True) if overlap >= self.word_jaccard)
-        return _nearest("semantic", same)
+    def _repeat(self, n: int, in_words: _Near, in_meaning: _Near, repeats: Container[int]) -> _Repeat | None:
+        """What one text repeats, of those near it that are kept themselves."""
+        if near := [pair for pair in in_words.get(n, ()) if pair[0] not in repeats]:
+            return _nearest("lexical", near)
+        if near := [pair for pair in in_meaning.get(n, ()) if pair[0] not in repeats]:
+            overlaps = self.words.jaccard(n, [other for other, _ in near])
+            same = [p for p, overlap in zip(near, overlaps, strict=True) if overlap >= self.word_jaccard]
+            return _nearest("semantic", same)
+        return None
 
 
-def _nearest(method: str, near: Iterable[tuple[int, float]]) -> _Repeat | None:
+def _nearest(method: str, near: list[tuple[int, float]]) -> _Repeat | None:
     """The most similar, the earliest of equals."""
     repeats = (_Repeat(other, method, similarity) for other, similarity in near)
     return min(repeats, key=lambda r: (-r.similarity, r.of), default=None)

@@ -15,7 +15,6 @@ import argparse
 import importlib.util
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from numpy.typing import NDArray
 from engine.intents.dedup import DEFAULTS, find_duplicates
 from engine.intents.near_vectors import NearVectors
 from engine.providers.embedders import HashingEmbedder
+from engine.schema.intent import Intent
 from engine.words import words_of
 from tests.builders import make_intent
 from tests.planted import plant, scripted_texts
@@ -54,36 +54,29 @@ class Measured(NamedTuple):
     """Rows dropped, one number each; or pairs of rows."""
 
 
-def nothing(texts: list[str], x: Vectors) -> Dropped:
+def nothing(intents: list[Intent], x: Vectors) -> Dropped:
     """No work at all."""
     return set()
 
 
-def ours(texts: list[str], x: Vectors) -> Dropped:
+def ours(intents: list[Intent], x: Vectors) -> Dropped:
     """Exact, lexical and semantic."""
-    return _find(texts, x)
-
-
-def ours_without_vectors(texts: list[str], x: Vectors) -> Dropped:
-    """Exact and lexical."""
-    return _find(texts, None)
-
-
-def _find(texts: list[str], x: Vectors | None) -> Dropped:
-    base = make_intent()
-    fields = ({"utterance": text, "intent_id": f"intent_{n}"} for n, text in enumerate(texts))
-    intents = [base.model_copy(update=update) for update in fields]
     return {int(d.intent_id[7:]) for d in find_duplicates(intents, x)}
 
 
-def datasketch(texts: list[str], x: Vectors) -> Dropped:
+def ours_without_vectors(intents: list[Intent], x: Vectors) -> Dropped:
+    """Exact and lexical."""
+    return {int(d.intent_id[7:]) for d in find_duplicates(intents, None)}
+
+
+def datasketch(intents: list[Intent], x: Vectors) -> Dropped:
     """MinHash of 128 permutations over the same word 3-shingles, LSH at the same threshold."""
     from datasketch import MinHash, MinHashLSH
 
     lsh = MinHashLSH(threshold=DEFAULTS.lexical, num_perm=128)
     dropped = set()
-    for row, text in enumerate(texts):
-        words = words_of(text)
+    for row, intent in enumerate(intents):
+        words = words_of(intent.utterance)
         sketch = MinHash(num_perm=128)
         sketch.update_batch([" ".join(words[i : i + 3]).encode() for i in range(max(len(words) - 2, 1))])
         if lsh.query(sketch):
@@ -98,10 +91,11 @@ class _NoEncoder:
         raise NotImplementedError
 
 
-def semhash(texts: list[str], x: Vectors) -> Dropped:
+def semhash(intents: list[Intent], x: Vectors) -> Dropped:
     """Semhash over the same vectors at the same cosine; of equal texts it keeps one, here the first."""
     from semhash import SemHash
 
+    texts = [intent.utterance for intent in intents]
     hashed = SemHash.from_embeddings(x, texts, model=_NoEncoder())
     kept: set[str] = set(hashed.self_deduplicate(threshold=DEFAULTS.cosine).selected)
     dropped = set()
@@ -113,7 +107,7 @@ def semhash(texts: list[str], x: Vectors) -> Dropped:
     return dropped
 
 
-def matmul(texts: list[str], x: Vectors) -> Pairs:
+def matmul(intents: list[Intent], x: Vectors) -> Pairs:
     """All pairs at the cosine by plain float32 products of blocks; those at its very edge checked in f64."""
     pairs: Pairs = set()
     for start in range(0, len(x), _BLOCK):
@@ -126,7 +120,7 @@ def matmul(texts: list[str], x: Vectors) -> Pairs:
     return pairs
 
 
-def near_vectors(texts: list[str], x: Vectors) -> Pairs:
+def near_vectors(intents: list[Intent], x: Vectors) -> Pairs:
     """The same pairs by `NearVectors`."""
     near = NearVectors(x, DEFAULTS.cosine)
     pairs: Pairs = set()
@@ -137,7 +131,7 @@ def near_vectors(texts: list[str], x: Vectors) -> Pairs:
     return pairs
 
 
-METHODS: dict[str, Callable[[list[str], Vectors], Dropped | Pairs]] = {
+METHODS: dict[str, Callable[[list[Intent], Vectors], Dropped | Pairs]] = {
     "bare": nothing,
     "ours": ours,
     "ours, no vectors": ours_without_vectors,
@@ -151,20 +145,32 @@ PEERS = ("datasketch", "semhash")
 
 def run_here(method: str, folder: Path) -> None:
     """What the child does: one method over the pool in `folder`; prints what it came to."""
-    texts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
+    intents = _intents(json.loads((folder / "texts.json").read_text(encoding="utf-8")))
     x = np.load(folder / "vectors.npy")
     _warm_up(method)
     wall, cpu = time.perf_counter(), time.process_time()
-    found = METHODS[method](texts, x)
+    found = METHODS[method](intents, x)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    echo(json.dumps(Measured(wall, cpu, peak_mib, np.array(sorted(found)).tolist())._asdict()))
+    echo(json.dumps(Measured(wall, cpu, _peak_mib(), np.array(sorted(found)).tolist())._asdict()))
+
+
+def _peak_mib() -> float:
+    """Of this process alone: `getrusage` would tell its parent's, if that was larger when it began."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
 def _warm_up(method: str) -> None:
     """The imports of a method: they are no part of its time."""
     x = np.eye(300, dtype=np.float32)
-    METHODS[method]([f"the number {n}" for n in range(300)], x)
+    METHODS[method](_intents([f"the number {n}" for n in range(300)]), x)
+
+
+def _intents(texts: list[str]) -> list[Intent]:
+    base = make_intent()
+    fields = ({"utterance": text, "intent_id": f"intent_{n}"} for n, text in enumerate(texts))
+    return [base.model_copy(update=update) for update in fields]
 
 
 def measure(method: str, folder: Path, repeats: int) -> Measured:
