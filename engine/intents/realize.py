@@ -84,6 +84,8 @@ def realize_scripted(
     voice: Voice,
     seed: int,
     progress: Progress | None = None,
+    *,
+    n_processes: int | None = None,
 ) -> list[Intent]:
     """One intent for each cell, in their order; no two have the same utterance.
 
@@ -98,6 +100,7 @@ def realize_scripted(
         voice: Phrases by register.
         seed: Seeds every draw.
         progress: Called as cells are realised.
+        n_processes: How many write; None takes one for few cells and one a core for many.
 
     Raises:
         InputError: As `Author.write`.
@@ -106,7 +109,7 @@ def realize_scripted(
     realization = Realization(provider="scripted", model="playbooks", seed=seed)
     seen: set[str] = set()
     intents = []
-    for cell, draft in zip(cells, _drafts(author, cells), strict=True):
+    for cell, draft in zip(cells, _drafts(author, cells, n_processes), strict=True):
         utterance, details = draft if draft[0] not in seen else author.write(cell, seen)
         seen.add(utterance)
         intents.append(make_intent(cell, taxonomy, utterance, realization, details))
@@ -115,10 +118,11 @@ def realize_scripted(
     return intents
 
 
-def _drafts(author: Author, cells: Sequence[Cell]) -> Iterator[Draft]:
+def _drafts(author: Author, cells: Sequence[Cell], n_processes: int | None) -> Iterator[Draft]:
     """The draft of each cell as if it were the only one, in their order."""
-    n_processes = min(os.cpu_count() or 1, _MOST_PROCESSES)
-    if len(cells) < _WORTH_PROCESSES or n_processes < 2:
+    if n_processes is None:
+        n_processes = min(os.cpu_count() or 1, _MOST_PROCESSES) if len(cells) >= _WORTH_PROCESSES else 1
+    if n_processes < 2:
         yield from map(author.write, cells)
         return
     # Spawned, not forked: whoever calls may have threads, and a fork would copy their locks as they stand.

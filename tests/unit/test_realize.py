@@ -381,8 +381,7 @@ def test_the_packaged_phrases_are_plain_yaml_without_anchors() -> None:
         assert not [e for e in yaml.parse(text) if getattr(e, "anchor", None)]
 
 
-def test_several_processes_write_what_one_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_write_what_one_writes() -> None:
     cells = sample_cells(TAXONOMY, 60, 8)
-    alone = realize(cells)
-    monkeypatch.setattr("engine.intents.realize._WORTH_PROCESSES", 10)
-    assert realize(cells) == alone
+    together = realize_scripted(cells, TAXONOMY, PLAYBOOKS, LEXICONS, VOICE, 4, n_processes=2)
+    assert together == realize_scripted(cells, TAXONOMY, PLAYBOOKS, LEXICONS, VOICE, 4)
