@@ -286,14 +286,17 @@ def _vendi_of(
     )
 
 
-def map_intents(project: Project) -> MapResult:
-    """The map of the kept intents, computed where it is not there yet.
+def map_intents(project: Project, *, anew: bool = False) -> MapResult:
+    """The map of the kept intents: new ones placed on the kept map; fitted where that will not do.
+
+    With `anew` it is fitted in any case.
 
     Raises:
         InputError: Some intents are not embedded.
     """
     intents = read_kept_intents(project)
-    return build_map(project, embedder_name(project.settings.embedder), intents, project.settings.seed)
+    model, seed = embedder_name(project.settings.embedder), project.settings.seed
+    return build_map(project, model, intents, seed, anew=anew)
 
 
 def pool_vendi(project: Project) -> float:

@@ -131,7 +131,7 @@ class MapPoints(NamedTuple):
     points: NDArray[np.int16]
     """Shape (n, 2), scaled to the range of the type: two bytes a coordinate on the wire."""
     method: str
-    """"umap", or "pca" while the map has not been drawn for just these intents."""
+    """"umap", or "pca" while there is none that these intents can be placed on."""
     trustworthiness: float | None
     """0 to 1; None for a stand-in."""
 
@@ -148,9 +148,10 @@ def map_points(project: Project) -> MapPoints:
 
 @st.cache_resource(show_spinner="Reading the map", max_entries=2, hash_funcs=_BY_ROOT)
 def _map_points(project: Project, model: str, at: Stamp) -> MapPoints:
-    from engine.intents.map import pca_coordinates, read_map
+    from engine.intents.layout import pca_coordinates
+    from engine.intents.map import read_map
 
-    kept = read_map(project, model, kept_intents(project))
+    kept = read_map(project, model, kept_intents(project), project.settings.seed)
     if kept is None:
         return MapPoints(_quantised(pca_coordinates(vectors(project))), "pca", None)
     return MapPoints(_quantised(kept.coordinates), kept.method, kept.trustworthiness)

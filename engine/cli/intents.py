@@ -245,14 +245,28 @@ def overrule(session: Session, intent_id: str, keep: bool | None, note: str) -> 
 
 
 @intents.command("map")
+@click.option("--anew", is_flag=True, help="Fit again, whatever is kept: every point may move.")
 @pass_session
-def map_(session: Session) -> None:
-    """Place the kept intents in two dimensions (UMAP)."""
+def map_(session: Session, *, anew: bool) -> None:
+    """Place the kept intents in two dimensions (UMAP); what is mapped already does not move."""
     from engine.pipeline import map_intents
 
-    result = map_intents(session.project())
-    value = {"n": len(result.coordinates), "trustworthiness": result.trustworthiness}
-    session.answer(value, f"{value['n']} intents placed, trustworthiness {result.trustworthiness:.3f}")
+    result = map_intents(session.project(), anew=anew)
+    n, n_placed = len(result.placed), int(result.placed.sum())
+    value = {
+        "n": n,
+        "n_fitted": n - n_placed,
+        "n_placed": n_placed,
+        "method": result.method,
+        "trustworthiness": result.trustworthiness,
+        "trustworthiness_placed": result.trustworthiness_placed,
+    }
+    added = (
+        ""
+        if result.trustworthiness_placed is None
+        else f"; {n_placed} of them placed among the others, {result.trustworthiness_placed:.3f}"
+    )
+    session.answer(value, f"{n} intents on the map, trustworthiness {result.trustworthiness:.3f}{added}")
 
 
 @intents.command()

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from engine.errors import InputError, NotFoundError, one_line
-from engine.schema.base import Record
+from engine.schema.base import Count, Record
 from engine.store.files import first_problem, read_bytes, write_bytes
 from engine.store.project import Project
 from engine.store.vectors import checked_model
@@ -24,10 +24,19 @@ class MapInfo(Record):
     """How a map came to be."""
 
     key: str
-    """sha256 over the set of texts, the seed and the method: equal keys, equal maps."""
+    """sha256 over the set of texts that the map was last drawn for, the seed and the recipe."""
+    recipe: str
+    """The way of fitting; a map of another recipe is fitted again."""
     method: str
     seed: int
+    n_fitted: Count
+    """Texts at the fit, those that have been dropped since included."""
+    n_placed: Count
+    """How many of the texts that it was last drawn for were placed after the fit."""
     trustworthiness: float
+    """Of the map as it was last drawn."""
+    trustworthiness_placed: float | None = None
+    """Of its placed points; None where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,8 @@ class StoredMap:
     hashes: list[bytes]
     coordinates: NDArray[np.float32]
     """Shape (n, 2), in the order of `hashes`."""
+    placed: NDArray[np.bool_]
+    """Shape (n,): which were placed after the fit, from their neighbours; the others were fitted."""
 
 
 def read_stored_map(project: Project, model: str) -> StoredMap | None:
@@ -62,11 +73,12 @@ def read_stored_map(project: Project, model: str) -> StoredMap | None:
         raise InputError(f"{path} is damaged ({first_problem(error)}): {mend}") from error
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is damaged ({one_line(error, 80)}): {mend}") from error
-    kinds = {"hash": pa.binary(32), "x": pa.float32(), "y": pa.float32()}
+    kinds = {"hash": pa.binary(32), "x": pa.float32(), "y": pa.float32(), "placed": pa.bool_()}
     if {field.name: field.type for field in table.schema} != kinds:
-        raise InputError(f"{path} is damaged (its columns are not hash, x and y): {mend}")
+        raise InputError(f"{path} is damaged (its columns are not hash, x, y and placed): {mend}")
     coordinates = np.column_stack([table.column("x").to_numpy(), table.column("y").to_numpy()])
-    return StoredMap(info, table.column("hash").to_pylist(), coordinates)
+    placed = table.column("placed").to_numpy()
+    return StoredMap(info, table.column("hash").to_pylist(), coordinates, placed)
 
 
 def write_stored_map(project: Project, model: str, kept: StoredMap) -> None:
@@ -83,6 +95,7 @@ def write_stored_map(project: Project, model: str, kept: StoredMap) -> None:
             "hash": pa.array(kept.hashes, pa.binary(32)),
             "x": pa.array(kept.coordinates[:, 0], pa.float32()),
             "y": pa.array(kept.coordinates[:, 1], pa.float32()),
+            "placed": pa.array(kept.placed, pa.bool_()),
         }
     ).replace_schema_metadata({_ABOUT: kept.info.model_dump_json().encode()})
     sink = pa.BufferOutputStream()

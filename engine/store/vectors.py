@@ -43,14 +43,23 @@ def read_vectors(project: Project, model: str, texts: Sequence[str]) -> Vectors:
     Raises:
         InputError: A part file is damaged, or `model` is no name of a model.
     """
+    return read_hashed_vectors(project, model, [text_hash(text) for text in texts])
+
+
+def read_hashed_vectors(project: Project, model: str, hashes: Sequence[bytes]) -> Vectors:
+    """The kept vectors of texts of which only the hashes are known, and which have none.
+
+    Raises:
+        InputError: A part file is damaged, or `model` is no name of a model.
+    """
     rows: dict[bytes, list[int]] = {}
-    for index, text in enumerate(texts):
-        rows.setdefault(text_hash(text), []).append(index)
+    for index, key in enumerate(hashes):
+        rows.setdefault(key, []).append(index)
     array: NDArray[np.float32] | None = None
-    found = np.zeros(len(texts), bool)
+    found = np.zeros(len(hashes), bool)
     for path, keys, vectors in _scan_parts(project, model):
         if array is None:
-            array = np.zeros((len(texts), vectors.shape[1]), np.float32)
+            array = np.zeros((len(hashes), vectors.shape[1]), np.float32)
         elif vectors.shape[1] != array.shape[1]:
             raise _damaged(path, f"its vectors have {vectors.shape[1]} numbers, others {array.shape[1]}")
         wanted = [(row, index) for row, key in enumerate(keys) for index in rows.get(key, ())]
@@ -58,7 +67,7 @@ def read_vectors(project: Project, model: str, texts: Sequence[str]) -> Vectors:
         array[targets] = vectors[sources]
         found[targets] = True
     if array is None:
-        array = np.zeros((len(texts), 0), np.float32)
+        array = np.zeros((len(hashes), 0), np.float32)
     return Vectors(array, np.flatnonzero(~found).tolist())
 
 

@@ -37,7 +37,7 @@ def test_the_demo_leaves_unique_intents_vectors_a_map_and_trajectories(demo: Pat
     project = Project.open(demo)
     intents = read_kept_intents(project)
     vectors = vectors_of(project, MODEL, intents)
-    placed = read_map(project, MODEL, intents)
+    placed = read_map(project, MODEL, intents, project.settings.seed)
     assert len({i.utterance for i in intents}) == len(intents) >= 38
     assert vectors.shape == (len(intents), 768)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
