@@ -21,6 +21,7 @@ class ProjectPaths:
       intents/BATCH.jsonl  intents/BATCH.json  intents/decisions.jsonl   batches, how they came to be; dedup
       intents/overrules.jsonl                                            what a curator decided against it
       embeddings/MODEL/*.parquet   embeddings/MODEL/map.parquet          by model and utterance hash
+      embeddings/MODEL/gram.bin                                          derived, safe to delete
       runs/RUN_ID/config.json status.json control.json worker.lock worker.log
       runs/RUN_ID/trajectories/ID.json    runs/RUN_ID/playing/ID.json    finished; in progress
       runs/RUN_ID/blobs/ab/abcd...
@@ -76,6 +77,10 @@ class ProjectPaths:
     def map(self, model: str) -> Path:
         """The 2-D map of one model's vectors."""
         return self.embeddings(model) / "map.parquet"
+
+    def gram(self, model: str) -> Path:
+        """The Gram matrix of the pool's vectors."""
+        return self.embeddings(model) / "gram.bin"
 
     @property
     def runs(self) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from engine import build
 from engine.catalog import refresh
@@ -14,10 +15,12 @@ from engine.intents.diversity import Diversity, measure_diversity, vendi_score
 from engine.intents.embed import embed_missing, random_part, vectors_of
 from engine.intents.exchange import LineProblem, Parsed, parse_intents, render_intents
 from engine.intents.map import MapResult, build_map
+from engine.intents.pool_gram import pool_gram
 from engine.intents.propose import BALANCE, Pool, Proposal, propose_cells
 from engine.intents.realize import realize_scripted
 from engine.intents.realize_model import realize_with_model
 from engine.intents.sample import sample_cells
+from engine.intents.vendi import MarginalGain, SetScore, marginal_gain
 from engine.intents.where import parse_where
 from engine.ports import ChatModel, Progress
 from engine.providers.embedders import embedder_name
@@ -40,6 +43,15 @@ from engine.store.vectors import read_vectors
 from engine.taxonomy import current_taxonomy, keep_taxonomy
 
 _CHUNK = 64
+
+
+class Measured(NamedTuple):
+    """What `measure_pool` found."""
+
+    diversity: Diversity
+    """Of the selection."""
+    gain: MarginalGain
+    """What the selection is worth to the pool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +90,7 @@ def generate_intents(
         InputError: Wrong condition or provider, or these intents are in the project already.
         StudioError: The model could realise none of them.
     """
-    chosen = project.settings.seed + len(list_batches(project)) if seed is None else seed
+    chosen = next_seed(project) if seed is None else seed
     if where:
         parse_where(where, current_taxonomy(project))
     model = None
@@ -86,18 +98,48 @@ def generate_intents(
         model = build.chat_model(realizer, project.settings.endpoint, chosen)
     # Only now, as nothing may be written for wrong words: every batch names a saved version.
     taxonomy = keep_taxonomy(project)
-    if by_gain:
-        cells = [p.cell for p in propose_cells(taxonomy, _pool(project), count, chosen, where)]
-    else:
-        cells = sample_cells(taxonomy, count, chosen, where)
+    cells = _draw_cells(project, taxonomy, count, chosen, where, by_gain=by_gain)
     if model is None:
-        library = build.script_library()
-        intents = realize_scripted(
-            cells, taxonomy, library.playbooks, library.lexicons, library.voice, chosen, progress
-        )
+        intents = _realize_scripted(taxonomy, cells, chosen, progress)
         write_batch(project, intents, origin=realizer, seed=chosen, where=where)
         return Generated(intents)
     return _realize_with_model(project, taxonomy, cells, model, chosen, where, progress)
+
+
+def draw_intents(
+    project: Project, count: int, seed: int, where: str | None = None, *, by_gain: bool = False
+) -> list[Intent]:
+    """The intents that `generate_intents` would write by the scripts; nothing is written.
+
+    Raises:
+        InputError: The condition is wrong, or the taxonomy has not that many cells.
+    """
+    taxonomy = current_taxonomy(project)
+    return _realize_scripted(
+        taxonomy, _draw_cells(project, taxonomy, count, seed, where, by_gain=by_gain), seed
+    )
+
+
+def next_seed(project: Project) -> int:
+    """The seed of a draw for which none was given: the project's, and the next one for each batch."""
+    return project.settings.seed + len(list_batches(project))
+
+
+def _draw_cells(
+    project: Project, taxonomy: Taxonomy, count: int, seed: int, where: str | None, *, by_gain: bool
+) -> list[Cell]:
+    if by_gain:
+        return [p.cell for p in propose_cells(taxonomy, _pool(project), count, seed, where)]
+    return sample_cells(taxonomy, count, seed, where)
+
+
+def _realize_scripted(
+    taxonomy: Taxonomy, cells: list[Cell], seed: int, progress: Progress | None = None
+) -> list[Intent]:
+    library = build.script_library()
+    return realize_scripted(
+        cells, taxonomy, library.playbooks, library.lexicons, library.voice, seed, progress
+    )
 
 
 def _realize_with_model(
@@ -140,7 +182,7 @@ def propose_intents(
     Raises:
         InputError: The condition is wrong, or the taxonomy has not that many cells left.
     """
-    chosen = project.settings.seed + len(list_batches(project)) if seed is None else seed
+    chosen = next_seed(project) if seed is None else seed
     return propose_cells(current_taxonomy(project), _pool(project), count, chosen, where, balance)
 
 
@@ -187,10 +229,15 @@ def _fitting(project: Project, where: str | None) -> list[Intent]:
         InputError: None fits.
         QueryError: The condition is wrong.
     """
-    intents = read_kept_intents(project)
+    return _selected(project, read_kept_intents(project), where)
+
+
+def _selected(project: Project, pool: list[Intent], where: str | None) -> list[Intent]:
+    """Those of `pool` that fit a condition, as `_fitting` gives them."""
+    intents = pool
     if where:
         wanted = set(select_ids(refresh(project), where, table="intents"))
-        intents = [i for i in intents if i.intent_id in wanted]
+        intents = [i for i in pool if i.intent_id in wanted]
     if not intents:
         raise InputError("no intent fits: widen the condition, or make some with 'ise-studio intents sample'")
     return intents
@@ -305,26 +352,30 @@ def pool_vendi(project: Project) -> float:
     Raises:
         InputError: Some intents are not embedded.
     """
-    intents = read_kept_intents(project)
-    return vendi_score(vectors_of(project, embedder_name(project.settings.embedder), intents))
+    return pool_gram(project, embedder_name(project.settings.embedder), read_kept_intents(project)).score()
 
 
 def measure_pool(
     project: Project, *, q: float = 1.0, by: str | None = None, where: str | None = None
-) -> Diversity:
-    """Every measure of the kept intents, or of those among them that fit a condition.
+) -> Measured:
+    """Every measure of the kept intents, or of those among them that fit a condition, and what these add.
 
     Args:
         project: Its intents must be embedded.
         q: Order of the Vendi Score, 0.1 to infinity.
-        by: "domain", "task", "persona" or "complexity"; None for no groups.
+        by: "domain", "task", "persona", "industry" or "complexity"; None for no groups.
         where: The user's SQL condition over the intents table.
 
     Raises:
         InputError: Some intents are not embedded, or none fits.
         QueryError: The condition is wrong.
     """
-    intents = _fitting(project, where)
+    pool = read_kept_intents(project)
+    intents = _selected(project, pool, where)
     model = embedder_name(project.settings.embedder)
     vectors = vectors_of(project, model, intents)
-    return measure_diversity(intents, vectors, model, q=q, by=by, seed=project.settings.seed)
+    measured = measure_diversity(intents, vectors, model, q=q, by=by, seed=project.settings.seed)
+    if len(intents) == len(pool):
+        whole = SetScore(measured.n, measured.vendi)
+        return Measured(measured, MarginalGain(whole, whole, SetScore(0, 0.0), measured.vendi))
+    return Measured(measured, marginal_gain(pool_gram(project, model, pool), vectors, q))

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.base import SEED, FiniteFloat, Session, pass_session, progress_on_stderr, say, table
-from engine.errors import one_line
+from engine.errors import InputError, one_line
 
 if TYPE_CHECKING:
     from engine.intents.diversity import Diversity
     from engine.intents.review import Pair
+    from engine.intents.vendi import MarginalGain
     from engine.pipeline import Deduplicated
+
+_GROUPINGS = ["domain", "task", "persona", "industry", "complexity"]
 
 
 @click.group()
@@ -34,14 +37,27 @@ def intents() -> None:
     "--where", default=None, help="Narrows the cells, e.g. 'domain=file-io and complexity=complex'."
 )
 @click.option("--by-gain", is_flag=True, help="Realise the cells that the pool needs most; see 'propose'.")
+@click.option("--preview", is_flag=True, help="Say what the batch would add; write none. Scripted only.")
 @pass_session
 def sample(
-    session: Session, count: int, seed: int | None, realizer: str, where: str | None, *, by_gain: bool
+    session: Session,
+    count: int,
+    seed: int | None,
+    realizer: str,
+    where: str | None,
+    *,
+    by_gain: bool,
+    preview: bool,
 ) -> None:
     """Draw cells and realise them as one new batch."""
     from engine.pipeline import generate_intents
 
     project = session.project()
+    if preview:
+        if realizer != "scripted":
+            raise InputError("--preview needs the scripted realiser: a model does not write the same twice")
+        _preview(session, count, seed, where, by_gain=by_gain)
+        return
     made = generate_intents(
         project,
         count,
@@ -60,6 +76,28 @@ def sample(
             "intent_ids": [i.intent_id for i in made.intents],
         },
         f"{len(made.intents)} intents made: next, 'ise-studio intents embed'",
+    )
+
+
+def _preview(session: Session, count: int, seed: int | None, where: str | None, *, by_gain: bool) -> None:
+    from dataclasses import asdict
+
+    from engine.preview import preview_intents
+
+    found = preview_intents(
+        session.project(),
+        count,
+        seed=seed,
+        where=where,
+        by_gain=by_gain,
+        progress=progress_on_stderr("embedded"),
+    )
+    session.answer(
+        asdict(found),
+        f"{found.n} intents would add {found.adds:+.2f} ({found.per_100:+.2f} per 100): Vendi "
+        f"{found.pool.vendi:.2f} over {found.pool.n} -> {found.after.vendi:.2f} over {found.after.n}\n"
+        f"{found.n_repeats} repeat an intent of the pool, {found.n_repeats_within} another one of the batch\n"
+        f"to keep them: the same command with --seed {found.seed}, without --preview",
     )
 
 
@@ -271,7 +309,7 @@ def map_(session: Session, *, anew: bool) -> None:
 
 @intents.command()
 @click.option("--q", type=FiniteFloat(0.1), default=1.0, show_default=True, help="Order; inf for infinity.")
-@click.option("--by", type=click.Choice(["domain", "task", "persona", "complexity"]), default=None)
+@click.option("--by", type=click.Choice(_GROUPINGS), default=None)
 @click.option("--where", default=None, help="SQL condition over the intents table.")
 @pass_session
 def diversity(session: Session, q: float, by: str | None, where: str | None) -> None:
@@ -280,12 +318,17 @@ def diversity(session: Session, q: float, by: str | None, where: str | None) -> 
 
     from engine.pipeline import measure_pool
 
-    measured = measure_pool(session.project(), q=q, by=by, where=where)
-    session.answer(asdict(measured), _diversity_text(measured))
+    measured, gain = measure_pool(session.project(), q=q, by=by, where=where)
+    session.answer(asdict(measured) | asdict(gain), _diversity_text(measured, gain))
 
 
-def _diversity_text(measured: Diversity) -> str:
+def _diversity_text(measured: Diversity, gain: MarginalGain) -> str:
     lines = [f"Vendi {measured.vendi:.2f} over {measured.n} intents ({measured.model}, q = {measured.q:g})"]
+    if gain.without.n:
+        lines.append(
+            f"adds {gain.adds:+.2f} to the pool: {gain.pool.vendi:.2f} over {gain.pool.n} with it, "
+            f"{gain.without.vendi:.2f} over {gain.without.n} without it"
+        )
     lines += [f"  {point.n:>7,}  {point.vendi:.2f}" for point in measured.curve]
     if measured.groups:
         rows: list[tuple[Any, ...]] = [

@@ -21,8 +21,8 @@ from engine.intents.vendi import (
 from engine.words import words_of
 
 if TYPE_CHECKING:
-    from engine.intents.vendi import Floats
-    from engine.schema.intent import Cell, Intent
+    from engine.intents.gram import Floats
+    from engine.schema.intent import Intent
 
 __all__ = [
     "CurvePoint",
@@ -38,11 +38,12 @@ __all__ = [
     "vendi_score",
 ]
 
-_GROUPINGS: Mapping[str, Callable[[Cell], tuple[str, ...]]] = {
-    "domain": lambda cell: cell.domain_ids,
-    "task": lambda cell: cell.task_ids,
-    "persona": lambda cell: (cell.persona_id,),
-    "complexity": lambda cell: (cell.complexity.value,),
+_GROUPINGS: Mapping[str, Callable[[Intent], tuple[str, ...]]] = {
+    "domain": lambda intent: intent.cell.domain_ids,
+    "task": lambda intent: intent.cell.task_ids,
+    "persona": lambda intent: (intent.cell.persona_id,),
+    "industry": lambda intent: (intent.persona.industry,),
+    "complexity": lambda intent: (intent.cell.complexity.value,),
 }
 
 
@@ -82,7 +83,7 @@ def measure_diversity(
         vectors: Unit rows, shape (len(intents), d).
         model: The name of the embedding model.
         q: Order of the entropy, 0.1 to infinity.
-        by: "domain", "task", "persona" or "complexity"; None for no groups.
+        by: "domain", "task", "persona", "industry" or "complexity"; None for no groups.
         seed: Of the order in which the curve adds intents.
     """
     texts = [intent.utterance for intent in intents]
@@ -101,8 +102,8 @@ def measure_diversity(
 
 
 def groups_of(intents: Sequence[Intent], by: str) -> list[tuple[str, ...]]:
-    """The groups that each intent belongs to, by "domain", "task", "persona" or "complexity"."""
-    return [_GROUPINGS[by](intent.cell) for intent in intents]
+    """The groups that each intent belongs to, by "domain", "task", "persona", "industry" or "complexity"."""
+    return [_GROUPINGS[by](intent) for intent in intents]
 
 
 def distinct_n(texts: Sequence[str], n: int) -> float:

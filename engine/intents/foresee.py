@@ -17,6 +17,7 @@ from engine.intents.targets import Part, parts_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from engine.intents.gram import Gram
     from engine.schema.intent import Cell, Intent
 
 _KINDS = frozenset({"task", "domain", "industry", "complexity"})
@@ -57,20 +58,19 @@ def _learnable(parts: Iterable[Part]) -> list[Part]:
     return [part for part in parts if part[0] in _KINDS]
 
 
-def first_order_gain(gram: NDArray[np.float64], n: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
+def first_order_gain(pool: Gram, x: NDArray[np.float64]) -> NDArray[np.float64]:
     """What each row of `x` would add to the entropy of the pool, to first order, up to a common constant.
 
     The entropy of the eigenvalues of G / n grows along x by -xᵀ log(G / n) x: large where the pool is thin.
 
     Args:
-        gram: Xᵀ X of the pool, shape (d, d).
-        n: Number of intents in the pool.
+        pool: Of the pool's vectors.
         x: Unit rows, shape (m, d).
     """
     from scipy.linalg import eigh
 
-    eigenvalues, basis = eigh(gram / max(n, 1), check_finite=False)
-    floor = 1.0 / (10 * max(n, 1))
+    eigenvalues, basis = eigh(pool.matrix / max(pool.n, 1), check_finite=False)
+    floor = 1.0 / (10 * max(pool.n, 1))
     along = (x @ basis) ** 2
     gain: NDArray[np.float64] = -(along @ np.log(np.maximum(eigenvalues, floor)))
     return gain

@@ -18,6 +18,7 @@ import numpy as np
 from engine.errors import InputError
 from engine.intents.coverage import count_parts
 from engine.intents.foresee import Foresight, first_order_gain
+from engine.intents.gram import Gram
 from engine.intents.sample import sample_cells
 from engine.intents.targets import Part, parts_of, targets_of
 from engine.schema.intent import Cell, Intent
@@ -207,16 +208,12 @@ class _Outlook:
         if pool.vectors is None:
             raise ValueError("nothing can be foreseen without vectors")
         self._vectors = Foresight(pool.intents, pool.vectors).vectors(cells, industries)
-        x = pool.vectors.astype(np.float64)
-        self._gram = x.T @ x
-        self._n = len(x)
+        self._gram = Gram.of(pool.vectors)
 
     def gains(self) -> NDArray[np.float64]:
         """First-order gains, shape (candidates,)."""
-        return first_order_gain(self._gram, self._n, self._vectors)
+        return first_order_gain(self._gram, self._vectors)
 
     def add(self, places: Sequence[int]) -> None:
         """Counts candidates as part of the pool."""
-        rows = self._vectors[places]
-        self._gram = self._gram + rows.T @ rows
-        self._n += len(rows)
+        self._gram = self._gram.add(self._vectors[places])

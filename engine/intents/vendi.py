@@ -10,20 +10,27 @@ Source: Friedman and Dieng 2023 (order 1); Pasarkar and Dieng 2024 (other orders
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from engine.intents.gram import (
+    Gram,
+    check_order,
+    effective_number,
+    eigenvalues_of,
+    products,
+    unit_rows,
+)
+
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from engine.intents.gram import Floats
 
-    Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+R = TypeVar("R")
 
-_BLOCK = 4096
 _EXACT_GROUPS = 256
 """Up to so many groups each leave-one-out is exact; it costs one eigenvalue problem a group."""
 _WELL_CONDITIONED = 1e-6
@@ -51,6 +58,27 @@ class GroupScore:
     """The pool's score less `leave_one_out`; negative if the group makes the pool more uniform."""
 
 
+@dataclass(frozen=True, slots=True)
+class SetScore:
+    """The Vendi Score of a set of intents."""
+
+    n: int
+    vendi: float
+
+
+@dataclass(frozen=True, slots=True)
+class MarginalGain:
+    """What a selection is worth to the pool that it is part of."""
+
+    selection: SetScore
+    """By itself."""
+    pool: SetScore
+    without: SetScore
+    """The pool without the selection."""
+    adds: float
+    """The pool's score less that of the rest; negative if the selection makes the pool more uniform."""
+
+
 def vendi_score(x: Floats, q: float = 1.0) -> float:
     """The Vendi Score of the rows of `x` under cosine similarity: 1 (all alike) to n (all orthogonal).
 
@@ -61,19 +89,19 @@ def vendi_score(x: Floats, q: float = 1.0) -> float:
     Raises:
         ValueError: `q` is out of range, or a row is all zeros or not finite.
     """
-    _check_order(q)
-    x = _unit(x)
+    check_order(q)
+    x = unit_rows(x)
     n, d = x.shape
     if n == 0:
         return 0.0
     if n < d:
         wide = x.astype(np.float64)
-        return _score(wide @ wide.T, n, q)
+        return effective_number(eigenvalues_of(wide @ wide.T, n), q)
     if x.dtype == np.float32 and q >= 1:
-        eigenvalues = _eigenvalues(_gram(x, np.float32), n)
+        eigenvalues = eigenvalues_of(products(x, np.float32), n)
         if eigenvalues[0] >= _WELL_CONDITIONED:
-            return _effective_number(eigenvalues, q)
-    return _score(_gram(x, np.float64), n, q)
+            return effective_number(eigenvalues, q)
+    return Gram.of(x).score(q)
 
 
 def scaling_curve(
@@ -87,17 +115,15 @@ def scaling_curve(
         sizes: Ascending or not; those beyond n are left out. By default 25, 50, 100, 200, 500, 1,000, ..., n.
         q: Order of the entropy.
     """
-    _check_order(q)
-    x = _unit(x)
+    x = unit_rows(x)
     n, d = x.shape
     chosen = sorted({size for size in (default_sizes(n) if sizes is None else sizes) if 0 < size <= n})
     order = np.random.default_rng(seed).permutation(n)
-    total = np.zeros((d, d))
-    points, start = [], 0
+    gram = Gram.empty(d)
+    points = []
     for size in chosen:
-        total += _gram(x[order[start:size]], np.float64)
-        start = size
-        points.append(CurvePoint(size, _score(total, size, q)))
+        gram = gram.add(x[order[gram.n : size]])
+        points.append(CurvePoint(size, gram.score(q)))
     return points
 
 
@@ -118,37 +144,60 @@ def by_group(x: Floats, groups: Sequence[Sequence[str]], *, q: float = 1.0) -> l
         groups: The groups of each row; a row may be in several, or in none.
         q: Order of the entropy.
     """
-    from threadpoolctl import threadpool_limits
-
-    _check_order(q)
-    x = _unit(x)
-    members: dict[str, list[int]] = {}
-    for row, names in enumerate(groups):
-        for name in dict.fromkeys(names):
-            members.setdefault(name, []).append(row)
+    x = unit_rows(x)
+    members = _members(groups)
     if not members:
         return []
-    total = _gram(x, np.float64)
-    whole = _score(total, len(x), q)
-    estimate = _leave_out_estimator(x, total, q) if len(members) > _EXACT_GROUPS else None
+    pool = Gram.of(x)
+    whole = pool.score(q)
+    without = _leave_out(x, pool, q, exact=len(members) <= _EXACT_GROUPS)
 
-    def score(item: tuple[str, list[int]]) -> GroupScore:
-        name, rows = item
-        part = x[rows]
-        without = (
-            estimate(rows) if estimate else _score(total - _gram(part, np.float64), len(x) - len(rows), q)
-        )
-        return GroupScore(name, len(rows), vendi_score(part, q), without, whole - without)
+    def score(group: str, rows: list[int]) -> GroupScore:
+        rest = without(rows)
+        return GroupScore(group, len(rows), vendi_score(x[rows], q), rest, whole - rest)
 
-    # Two eigenvalue problems at once, each on one thread, are twice as fast as one after the other on two.
-    with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
-        scores = list(pool.map(score, members.items()))
-    return sorted(scores, key=lambda s: (-s.adds, s.group))
+    return sorted(_each(members, score), key=lambda s: (-s.adds, s.group))
+
+
+def leave_one_out(
+    x: Floats, groups: Sequence[Sequence[str]], *, q: float = 1.0, exact: bool | None = None
+) -> dict[str, float]:
+    """The score of the pool without each group.
+
+    Args:
+        x: Shape (n, d); rows are brought to unit length.
+        groups: The groups of each row; a row may be in several, or in none.
+        q: Order of the entropy.
+        exact: False estimates to first order, at the price of one product of matrices for all groups. None is
+            exact up to 256 groups.
+    """
+    x = unit_rows(x)
+    members = _members(groups)
+    if not members:
+        return {}
+    exactly = len(members) <= _EXACT_GROUPS if exact is None else exact
+    without = _leave_out(x, Gram.of(x), q, exact=exactly)
+    scores = _each(members, lambda group, rows: (group, without(rows)))
+    return dict(scores)
+
+
+def marginal_gain(pool: Gram, part: Floats, q: float = 1.0) -> MarginalGain:
+    """What a part of a pool scores by itself, and what the pool would lack without it.
+
+    Args:
+        pool: Of the whole pool.
+        part: Rows of the pool, shape (m, d).
+        q: Order of the entropy.
+    """
+    rest = pool.without(part)
+    selection = SetScore(len(part), vendi_score(part, q))
+    whole, left = SetScore(pool.n, pool.score(q)), SetScore(rest.n, rest.score(q))
+    return MarginalGain(selection, whole, left, whole.vendi - left.vendi)
 
 
 def mean_pairwise_cosine(x: Floats) -> float:
     """The mean cosine over all pairs of different rows; 1 if there is no pair."""
-    x = _unit(x)
+    x = unit_rows(x)
     n = len(x)
     if n < 2:
         return 1.0
@@ -156,64 +205,45 @@ def mean_pairwise_cosine(x: Floats) -> float:
     return float((total @ total - n) / (n * (n - 1)))
 
 
-def _unit(x: Floats) -> Floats:
-    norms = np.sqrt(np.einsum("ij,ij->i", x, x))
-    if not np.isfinite(norms).all() or not norms.all():
-        raise ValueError("a row is all zeros or not finite: it has no direction")
-    # Rows that are unit vectors up to rounding are not copied: the eigenvalues are brought to sum 1 anyway.
-    return x if np.abs(norms - 1).max(initial=0) < 1e-6 else x / norms[:, None]
+def _members(groups: Sequence[Sequence[str]]) -> dict[str, list[int]]:
+    """The rows of each group."""
+    members: dict[str, list[int]] = {}
+    for row, names in enumerate(groups):
+        for name in dict.fromkeys(names):
+            members.setdefault(name, []).append(row)
+    return members
 
 
-def _gram(x: Floats, kind: type[np.float32 | np.float64]) -> NDArray[np.float64]:
-    """Xᵀ X in float64; each block's product is computed in `kind`."""
-    total = np.zeros((x.shape[1], x.shape[1]))
-    for start in range(0, len(x), _BLOCK):
-        block: NDArray[Any] = x[start : start + _BLOCK].astype(kind, copy=False)
-        total += block.T @ block
-    return total
+def _each(members: Mapping[str, list[int]], work: Callable[[str, list[int]], R]) -> list[R]:
+    """What `work` gives for each group.
+
+    Two eigenvalue problems at once, each on one thread, are twice as fast as one after the other on two.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1), ThreadPoolExecutor(2) as workers:
+        return list(workers.map(work, members.keys(), members.values()))
 
 
-def _eigenvalues(gram: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    from scipy.linalg import eigvalsh
-
-    values: NDArray[np.float64] = eigvalsh(gram / n, check_finite=False)
-    return values
-
-
-def _score(gram: NDArray[np.float64], n: int, q: float) -> float:
-    """The score of `n` rows from their Gram matrix, of either form."""
-    return _effective_number(_eigenvalues(gram, n), q) if n else 0.0
+def _leave_out(x: Floats, pool: Gram, q: float, *, exact: bool) -> Callable[[list[int]], float]:
+    """Gives the score of `x`, unit rows whose Gram is `pool`, without some of them."""
+    if exact:
+        return lambda rows: pool.without(x[rows]).score(q)
+    return _leave_out_estimator(x, pool, q)
 
 
-def _effective_number(eigenvalues: NDArray[np.float64], q: float) -> float:
-    """The exponential of the Rényi entropy; what rounding left of zeros goes (orders below 1 see it)."""
-    floor = eigenvalues.max() * len(eigenvalues) * np.finfo(np.float64).eps * 8
-    p = eigenvalues[eigenvalues > floor]
-    p = p / p.sum()
-    if math.isinf(q):
-        return float(1 / p.max())
-    if abs(q - 1) < 1e-9:
-        return float(np.exp(-(p * np.log(p)).sum()))
-    return float((p**q).sum() ** (1 / (1 - q)))
-
-
-def _leave_out_estimator(x: Floats, total: NDArray[np.float64], q: float) -> Callable[[list[int]], float]:
+def _leave_out_estimator(x: Floats, pool: Gram, q: float) -> Callable[[list[int]], float]:
     """Estimates the score without some rows, from the pool's eigenvectors held fixed."""
     from scipy.linalg import eigh
 
-    n = len(x)
-    eigenvalues, basis = eigh(total / n, check_finite=False)
+    check_order(q)
+    eigenvalues, basis = eigh(pool.matrix, check_finite=False)
     energy = (x @ basis.astype(x.dtype)) ** 2
 
     def without(rows: list[int]) -> float:
-        if len(rows) == n:
+        if len(rows) == pool.n:
             return 0.0
-        rest = n * eigenvalues - energy[rows].sum(axis=0, dtype=np.float64)
-        return _effective_number(np.maximum(rest, 0) / (n - len(rows)), q)
+        rest = eigenvalues - energy[rows].sum(axis=0, dtype=np.float64)
+        return effective_number(np.maximum(rest, 0) / (pool.n - len(rows)), q)
 
     return without
-
-
-def _check_order(q: float) -> None:
-    if not q >= 0.1:
-        raise ValueError(f"the order q is {q}, expected 0.1 to infinity")

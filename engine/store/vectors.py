@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _PART = re.compile(r"part-[0-9]{1,9}\.parquet")
-_HASH_BYTES = 32
+HASH_BYTES = 32
+"""Of the hash by which a vector is kept."""
 
 
 class Vectors(NamedTuple):
@@ -30,6 +31,14 @@ class Vectors(NamedTuple):
     """Shape (n, dimension), one row per text; rows of missing texts are zeros. Width 0 if none was found."""
     missing: list[int]
     """Indices of the texts that have no vector yet."""
+
+
+class PartStamp(NamedTuple):
+    """By which a part file is known again."""
+
+    n_bytes: int
+    changed_ns: int
+    """When it was last written, nanoseconds since 1970."""
 
 
 def text_hash(text: str) -> bytes:
@@ -47,7 +56,7 @@ def read_vectors(project: Project, model: str, texts: Sequence[str]) -> Vectors:
 
 
 def read_hashed_vectors(project: Project, model: str, hashes: Sequence[bytes]) -> Vectors:
-    """The kept vectors of texts of which only the hashes are known, and which have none.
+    """The kept vectors of the texts with these hashes; of part files that hold none, no vector is read.
 
     Raises:
         InputError: A part file is damaged, or `model` is no name of a model.
@@ -57,18 +66,32 @@ def read_hashed_vectors(project: Project, model: str, hashes: Sequence[bytes]) -
         rows.setdefault(key, []).append(index)
     array: NDArray[np.float32] | None = None
     found = np.zeros(len(hashes), bool)
-    for path, keys, vectors in _scan_parts(project, model):
+    for path in _parts(_folder(project, model)):
+        keys = _read_part(path, ["hash"]).column("hash").to_pylist()
+        wanted = [(row, index) for row, key in enumerate(keys) for index in rows.get(key, ())]
+        if not wanted:
+            continue
+        vectors = _matrix(path, _read_part(path, ["hash", "vector"]).column("vector"))
         if array is None:
             array = np.zeros((len(hashes), vectors.shape[1]), np.float32)
         elif vectors.shape[1] != array.shape[1]:
             raise _damaged(path, f"its vectors have {vectors.shape[1]} numbers, others {array.shape[1]}")
-        wanted = [(row, index) for row, key in enumerate(keys) for index in rows.get(key, ())]
         sources, targets = [row for row, _ in wanted], [index for _, index in wanted]
         array[targets] = vectors[sources]
         found[targets] = True
     if array is None:
         array = np.zeros((len(hashes), 0), np.float32)
     return Vectors(array, np.flatnonzero(~found).tolist())
+
+
+def list_parts(project: Project, model: str) -> dict[str, PartStamp]:
+    """The part files of a model's vectors by name.
+
+    Raises:
+        InputError: `model` is no name of a model.
+    """
+    stats = {path.name: path.stat() for path in _parts(_folder(project, model))}
+    return {name: PartStamp(stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
 
 
 def append_vectors(project: Project, model: str, texts: Sequence[str], vectors: NDArray[np.float32]) -> int:
@@ -117,19 +140,13 @@ def _parts(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("part-*.parquet") if _PART.fullmatch(path.name))
 
 
-def _scan_parts(project: Project, model: str) -> Iterator[tuple[Path, list[bytes], NDArray[np.float32]]]:
-    for path in _parts(_folder(project, model)):
-        table = _read_part(path, ["hash", "vector"])
-        yield path, table.column("hash").to_pylist(), _matrix(path, table.column("vector"))
-
-
 def _to_parquet(keys: list[bytes], vectors: NDArray[np.float32]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     flat = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
     columns = {
-        "hash": pa.array(keys, pa.binary(_HASH_BYTES)),
+        "hash": pa.array(keys, pa.binary(HASH_BYTES)),
         "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
     }
     sink = pa.BufferOutputStream()
@@ -144,12 +161,13 @@ def _read_part(path: Path, columns: list[str]) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, columns=columns, page_checksum_verification=True)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read(columns)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise StudioError(f"cannot read {path}: {error.strerror}") from error
         raise _damaged(path, one_line(error, 80)) from error
-    if table.column_names != columns or table.schema.field("hash").type != pa.binary(_HASH_BYTES):
+    if table.column_names != columns or table.schema.field("hash").type != pa.binary(HASH_BYTES):
         raise _damaged(path, "its columns are not hash and vector")
     return table
 

@@ -7,6 +7,7 @@ from engine import build
 from engine.errors import InputError
 from engine.intents.coverage import coverage
 from engine.intents.foresee import Foresight, first_order_gain
+from engine.intents.gram import Gram
 from engine.intents.propose import Pool, propose_cells
 from engine.intents.realize import realize_scripted
 from engine.intents.sample import key_of, sample_cells
@@ -113,6 +114,6 @@ def test_the_first_order_gain_ranks_as_the_score_itself_does() -> None:
     x = rng.normal(size=(400, 12)) * np.linspace(3, 0.3, 12)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     more = np.vstack([np.eye(12), x[:8]])
-    gains = first_order_gain(x.T @ x, len(x), more)
+    gains = first_order_gain(Gram.of(x), more)
     exact = [vendi_score(np.vstack([x, row])) for row in more]
     assert np.corrcoef(gains, exact)[0, 1] > 0.99
