@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from engine.intents.one_thread import one_thread
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -109,7 +111,8 @@ def eigenvalues_of(matrix: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     """The eigenvalues of the Gram matrix of `n` rows, of either form, over n; ascending."""
     from scipy.linalg import eigvalsh
 
-    values: NDArray[np.float64] = eigvalsh(matrix / n, check_finite=False)
+    with one_thread():
+        values: NDArray[np.float64] = eigvalsh(matrix / n, check_finite=False)
     return values
 
 

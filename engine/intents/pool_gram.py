@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from engine.errors import InputError, StudioError
+from engine.errors import StudioError
 from engine.intents.embed import vectors_of
 from engine.intents.gram import Gram
 from engine.schema.intent import Intent
@@ -48,8 +48,8 @@ def _trusted(project: Project, model: str, parts: Mapping[str, PartStamp]) -> St
     """What was kept, if it is whole and the vectors that it was summed over still stand there."""
     try:
         kept = read_stored_gram(project, model)
-    except InputError:
-        return None  # damaged: the full sum replaces it
+    except StudioError:
+        return None  # damaged or not readable: the full sum replaces it where it can
     if kept is None or kept.n_updates >= _MOST_UPDATES:
         return None
     # A part that is gone or was written again may give other vectors for the same texts.

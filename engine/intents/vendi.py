@@ -25,6 +25,7 @@ from engine.intents.gram import (
     products,
     unit_rows,
 )
+from engine.intents.one_thread import one_thread
 
 if TYPE_CHECKING:
     from engine.intents.gram import Floats
@@ -219,9 +220,9 @@ def _each(members: Mapping[str, list[int]], work: Callable[[str, list[int]], R])
 
     Two eigenvalue problems at once, each on one thread, are twice as fast as one after the other on two.
     """
-    from threadpoolctl import threadpool_limits
+    import scipy.linalg  # noqa: F401 (a library that is loaded later would not be held at one thread)
 
-    with threadpool_limits(1), ThreadPoolExecutor(2) as workers:
+    with one_thread(), ThreadPoolExecutor(2) as workers:
         return list(workers.map(work, members.keys(), members.values()))
 
 

@@ -22,6 +22,7 @@ from engine.intents.diversity import (
     scaling_curve,
     vendi_score,
 )
+from engine.intents.vendi import leave_one_out
 from tests.builders import make_intent
 
 Matrix = NDArray[np.float64]
@@ -65,6 +66,15 @@ def test_other_orders_agree_with_the_published_package_at_full_rank(n: int, seed
 def test_float32_vectors_agree_with_the_package_in_float64(n: int, rank: int | None) -> None:
     x = _unit(n, 768, seed=n, rank=rank).astype(np.float32)
     assert vendi_score(x) == pytest.approx(vendi.score_dual(x.astype(np.float64)), rel=1e-6)
+
+
+@pytest.mark.parametrize("q", [0.5, 1.0, 2.0, math.inf])
+def test_two_thousand_rows_agree_with_both_routes_of_the_package(q: float) -> None:
+    x = _unit(2000, 64, seed=11)
+    theirs = "inf" if math.isinf(q) else q
+    assert vendi_score(x, q) == pytest.approx(vendi.score_dual(x, q=theirs), rel=1e-6)
+    assert vendi_score(x.astype(np.float32), q) == pytest.approx(vendi.score_dual(x, q=theirs), rel=1e-6)
+    assert vendi_score(x, q) == pytest.approx(vendi.score_K(x @ x.T, q=theirs), rel=1e-6)
 
 
 @settings(deadline=None)
@@ -141,6 +151,30 @@ def test_leave_one_out_is_the_score_of_the_pool_without_the_group(
         assert s.adds == pytest.approx(vendi_score(x, q) - s.leave_one_out, abs=1e-4)
 
 
+@pytest.mark.parametrize("q", [0.5, 1.0, 2.0])
+def test_every_leave_one_out_of_a_large_pool_is_that_of_summing_anew(q: float) -> None:
+    x = _unit(5000, 48, seed=8).astype(np.float32)
+    rng = np.random.default_rng(2)
+    tasks = [tuple(f"task-{t}" for t in rng.choice(40, 3, replace=False)) for _ in range(5000)]
+    domains = [tuple({f"domain-{int(t[5:]) % 10}" for t in row}) for row in tasks]
+    for groups in (tasks, domains):
+        left = leave_one_out(x, groups, q=q)
+        assert len(left) in (40, 10)
+        assert {s.group: s.leave_one_out for s in by_group(x, groups, q=q)} == left
+        for group, score in left.items():
+            outside = np.array([group not in row for row in groups])
+            assert score == pytest.approx(vendi_score(x[outside].astype(np.float64), q), rel=1e-9)
+
+
+def test_a_leave_one_out_may_be_estimated_on_demand() -> None:
+    x = _unit(3000, 32, seed=4)
+    names = [(f"g{n % 30}",) for n in range(3000)]
+    exact, close = leave_one_out(x, names), leave_one_out(x, names, exact=False)
+    assert close != exact
+    assert close == {group: pytest.approx(score, rel=1e-3) for group, score in exact.items()}
+    assert leave_one_out(x, [()] * 3000) == {}
+
+
 def test_many_groups_are_estimated_closely() -> None:
     x = _unit(6000, 64, seed=5)
     names = [(f"g{n % 300}",) for n in range(6000)]
@@ -179,5 +213,6 @@ def test_a_pool_is_measured_whole_with_its_groups() -> None:
     assert {g.group: g.leave_one_out for g in measured.groups}["files"] == 0
     assert measure_diversity(intents, x, "some-model").groups == []
     assert groups_of(intents[:1], "persona") == [(intents[0].cell.persona_id,)]
+    assert groups_of(intents[:1], "industry") == [(intents[0].persona.industry,)]
     assert groups_of(intents[:1], "complexity") == [("simple",)]
     assert groups_of(intents[:1], "task") == [intents[0].cell.task_ids]
