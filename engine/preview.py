@@ -75,7 +75,7 @@ def preview_intents(
     pool = read_kept_intents(project)
     model = embedder_name(project.settings.embedder)
     old = vectors_of(project, model, pool)
-    embed_missing(project, build.embedder(project.settings.embedder), drawn, progress)
+    embed_missing(project, build.embedder(project.settings), drawn, progress)
     new = vectors_of(project, model, drawn)
     before = pool_gram(project, model, pool) if pool else Gram.empty(new.shape[1])
     now, after = before.score(), before.add(new).score()
