@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_PLACED = 0.5
 """A map with more placed than this share of what was fitted is fitted again."""
-_RECIPE = "umap cosine 15 neighbours, started from pca, 100 epochs from 4096 points on, v2"
+_RECIPE = "umap cosine 15 neighbours, started from pca, 200 epochs from 4096 points on, 100 above 10000, v2"
 
 _Texts = dict[bytes, Intent]
 """The different texts of a pool, by the hash they are kept under."""
