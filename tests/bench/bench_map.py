@@ -5,8 +5,10 @@
 Prints seconds of the first picture (two main axes), of a warm fit and of placing new points in a process
 that has not placed any yet, each beside the peer's, and the trustworthiness of both. The peer is
 `UMAP(metric="cosine")` without a seed, so on all cores, and its `transform()` of the same new points. Both
-sides compile on a few points before they are timed, except where it says cold. Without --vectors the rows
-are synthetic: 131 overlapping clusters in 10 groups around a common centre, with a decaying spectrum.
+sides compile on a few points before they are timed, except where it says cold; numba keeps what it compiled
+for `transform()` on disk, so that only the first run after an install shows what that costs. Without
+--vectors the rows are synthetic: 131 overlapping clusters in 10 groups around a common centre, with a
+decaying spectrum.
 """
 
 from __future__ import annotations
