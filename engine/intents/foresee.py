@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from engine.schema.intent import Cell, Intent
 
 _KINDS = frozenset({"task", "domain", "industry", "complexity"})
-_RIDGE = 4.0
-"""Weight of the pull to zero, in intents: a part seen four times counts half."""
+_RIDGE = 40.0
+"""Weight of the pull to zero, in intents: a part seen forty times counts half. Of 4, 15, 40, 100 and 300 the
+best on mpnet vectors, for 200, 500 and 1,500 intents alike."""
 
 
 class Foresight:

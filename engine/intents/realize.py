@@ -99,7 +99,7 @@ def realize_scripted(
         lexicons: By industry, with "default".
         voice: Phrases by register.
         seed: Seeds every draw.
-        progress: Called as cells are realised.
+        progress: Called for every 500 cells that are realised.
         n_processes: How many write; None takes one for few cells and one a core for many.
 
     Raises:
@@ -113,7 +113,7 @@ def realize_scripted(
         utterance, details = draft if draft[0] not in seen else author.write(cell, seen)
         seen.add(utterance)
         intents.append(make_intent(cell, taxonomy, utterance, realization, details))
-        if progress and (len(intents) % _CHUNK == 0 or len(intents) == len(cells)):
+        if progress and len(intents) % _CHUNK == 0:
             progress(len(intents), len(cells))
     return intents
 
