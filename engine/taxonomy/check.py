@@ -219,6 +219,7 @@ def _field_fault(entry: Entry, kind: type[Record], problem: ErrorDetails) -> Fau
         "string_type": (f"{name} is not text: {shown}", "put the value in quotes"),
         "string_too_short": (f"{name} is empty", "write a value"),
         "too_short": (f"{name} is empty", "give at least one value"),
+        "float_parsing": (f"{name} {shown} is no number", "write a number"),
         "string_pattern_mismatch": (
             f"{name} {shown} is no valid name",
             "use lower-case letters, digits, '-', '_' and '.', 80 at most",

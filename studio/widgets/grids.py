@@ -18,6 +18,20 @@ _WEIGHT = st.column_config.NumberColumn(
     width="small",
     help="How often it is drawn; 0 is never.",
 )
+_QUOTA = st.column_config.NumberColumn(
+    "Quota",
+    min_value=0.0,
+    max_value=1.0,
+    step=0.01,
+    width="small",
+    help="The largest share of the intents of one draw that may hold it, above 0 to 1; empty is no bound.",
+)
+_LEANS_HELP = (
+    "Domain and factor on its weight for this persona, such as code-runtime 3, multimedia 0.3: "
+    "above 1 leans to it, 0 keeps the persona out of it."
+)
+_NEEDS_HELP = "Tasks that are asked for before this one in the same intent."
+_EXCLUDES_HELP = "Tasks that no intent holds beside this one; it counts both ways."
 
 _HEIGHT = 430
 
@@ -53,12 +67,15 @@ def _columns(draft: Draft) -> Mapping[str, Mapping[str, Any]]:
             "experience_level": column.SelectboxColumn("Level", options=[v.value for v in ExperienceLevel]),
             "communication_style": column.TextColumn("Style", width="medium"),
             "work_context": column.TextColumn("Work context", width="large"),
+            "leans": column.TextColumn("Leans", width="medium", help=_LEANS_HELP),
             "weight": _WEIGHT,
+            "quota": _QUOTA,
         },
         "domains": {
             "domain_id": column.TextColumn("Domain id", pinned=True),
             "description": column.TextColumn("Description", width="large"),
             "weight": _WEIGHT,
+            "quota": _QUOTA,
         },
         "tasks": {
             "task_id": column.TextColumn("Task id", pinned=True),
@@ -66,7 +83,10 @@ def _columns(draft: Draft) -> Mapping[str, Mapping[str, Any]]:
             "name": column.TextColumn("Name"),
             "description": column.TextColumn("Description", width="large"),
             "tools": column.ListColumn("Tools"),
+            "needs": column.ListColumn("Needs", help=_NEEDS_HELP),
+            "excludes": column.ListColumn("Excludes", help=_EXCLUDES_HELP),
             "weight": _WEIGHT,
+            "quota": _QUOTA,
         },
         "complexities": {
             "level": column.SelectboxColumn("Level", options=[v.value for v in ComplexityLevel], pinned=True),
