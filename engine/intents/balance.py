@@ -41,12 +41,23 @@ class Deck(Generic[T]):
     def deal(self) -> T:
         """One item."""
         while not self._hand:
-            self._owed += self._share * max(len(self._items), _SMALLEST_ROUND)
-            cards = np.floor(self._owed + 1e-9)
-            self._owed -= cards
-            self._hand = [i for i, n in zip(self._items, cards.astype(int), strict=True) for _ in range(n)]
+            self._hand = [i for i, n in zip(self._items, self._round(), strict=True) for _ in range(n)]
             self._rng.shuffle(self._hand)
         return self._hand.pop()
+
+    def _round(self) -> NDArray[np.int64]:
+        """How many cards of each item the next round has: what it is owed, rounded up or down by chance."""
+        size = max(len(self._items), _SMALLEST_ROUND)
+        self._owed += self._share * size
+        cards = np.maximum(np.floor(self._owed + 1e-9), 0)
+        n_more = size - int(cards.sum())
+        if n_more > 0:
+            # One random offset, then every whole number: each fraction is met with its own probability.
+            fractions = np.cumsum(np.clip(self._owed - cards, 0, 1))
+            marks = (self._rng.random() + np.arange(n_more)) * fractions[-1] / n_more
+            np.add.at(cards, np.minimum(np.searchsorted(fractions, marks), len(cards) - 1), 1)
+        self._owed -= cards
+        return cards.astype(np.int64)
 
 
 class Debts:

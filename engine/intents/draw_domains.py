@@ -15,7 +15,7 @@ from engine.schema.taxonomy import Domain, Persona
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_REPEAT = 8.0
+_REPEAT = 30.0
 """How strongly a persona keeps off a domain set that was tried more often than its share."""
 
 
@@ -29,7 +29,16 @@ class _Seen(NamedTuple):
 class DomainDrawer:
     """Draws sets of one size. The weight of a set is the product of its domains' weights and leanings."""
 
-    def __init__(self, domains: Sequence[Domain], size: int, wanted: Callable[[Sequence[str]], bool]) -> None:
+    def __init__(
+        self,
+        domains: Sequence[Domain],
+        size: int,
+        wanted: Callable[[Sequence[str]], bool],
+        *,
+        even: bool = True,
+    ) -> None:
+        """Args: the domains, how many a set has, which sets count, whether those behind come sooner."""
+        self._even = even
         self._domains = domains
         self._sets = [s for s in combinations([d.domain_id for d in domains], size) if wanted(s)]
         position = {d.domain_id: i for i, d in enumerate(domains)}
@@ -53,7 +62,9 @@ class DomainDrawer:
         seen = self._of(persona)
         n_own = seen.counts.sum()
         too_often = np.maximum(seen.counts - n_own * seen.share, 0)
-        weights = seen.share * self._debts.pull() * np.exp(-_REPEAT * too_often)
+        weights = seen.share.copy()
+        if self._even:
+            weights *= self._debts.pull() * np.exp(-_REPEAT * too_often)
         if full.any():
             weights[self._member[:, full].any(axis=1)] = 0
         number = choose(weights, rng)

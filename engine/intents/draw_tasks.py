@@ -15,7 +15,9 @@ from engine.taxonomy.links import task_links
 class TaskDrawer:
     """Draws task sets of a taxonomy, and remembers what was drawn."""
 
-    def __init__(self, taxonomy: Taxonomy) -> None:
+    def __init__(self, taxonomy: Taxonomy, *, even: bool = True) -> None:
+        """Args: what to draw from, and whether tasks that are behind their share are drawn sooner."""
+        self._even = even
         tasks = [t for domain in taxonomy.tasks_by_domain.values() for t in domain]
         self._ids = [t.task_id for t in tasks]
         self._place = {task_id: place for place, task_id in enumerate(self._ids)}
@@ -46,7 +48,7 @@ class TaskDrawer:
             number: How many tasks.
             n_cells: Cells drawn so far, for the quotas.
         """
-        pull = self._weights * self._debts.pull()
+        pull = self._weights * self._debts.pull() if self._even else self._weights.copy()
         pull[self._debts.counts + 1 > self._quotas * (n_cells + 1) + 1] = 0
         open_places = np.zeros(len(pull), bool)
         for domain_id in domain_ids:

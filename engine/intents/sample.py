@@ -66,12 +66,16 @@ class CellSampler:
             level: Deck(list(weights), list(weights.values()), self._rng)
             for level, weights in numbers.items()
         }
-        self._tasks = TaskDrawer(taxonomy)
+        # Under a condition on tasks evenness would fight it: what it asks for is soon ahead of its share.
+        even = not self._others
+        self._tasks = TaskDrawer(taxonomy, even=even)
         domains = [d for d in taxonomy.domains if d.weight > 0 and self._tasks.offers(d.domain_id)]
         self._domain_ids = [d.domain_id for d in domains]
         self._domain_quotas = np.array([d.quota or np.inf for d in domains])
         by_size = {
-            size: DomainDrawer(domains, size, lambda s: _meets(of_domains, Candidate(domain_ids=s)))
+            size: DomainDrawer(
+                domains, size, lambda s: _meets(of_domains, Candidate(domain_ids=s)), even=even
+            )
             for size in N_DOMAINS
         }
         shares = {2: 1 - P_THREE_DOMAINS, 3: P_THREE_DOMAINS}

@@ -277,7 +277,9 @@ def test_a_missing_file_is_a_fault_with_its_name(folder: Path) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=200))
 def test_no_text_whatever_breaks_the_reader(text: str) -> None:
-    texts = starter_texts() | {"tasks.yaml": text}
+    texts = starter_texts()
+    one = texts["personas.yaml"].split("\n- persona_id")
+    texts |= {"tasks.yaml": text, "personas.yaml": "\n- persona_id".join(one[:2])}
     with pytest.raises(InputError):
         parse_taxonomy(texts, "x")
 
