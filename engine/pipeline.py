@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -44,6 +44,9 @@ from engine.taxonomy import current_taxonomy, keep_taxonomy
 
 _CHUNK = 64
 
+Draw = Callable[[Taxonomy, int, int, str | None], list[Cell]]
+"""Draws so many cells of a taxonomy with a seed under a condition."""
+
 
 class Measured(NamedTuple):
     """What `measure_pool` found."""
@@ -71,6 +74,7 @@ def generate_intents(
     realizer: str = build.SCRIPTED,
     where: str | None = None,
     by_gain: bool = False,
+    balance: float = BALANCE,
     progress: Progress | None = None,
 ) -> Generated:
     """Draws cells, realises them and writes them as one new batch.
@@ -84,7 +88,8 @@ def generate_intents(
         where: Condition that narrows the cells; see `engine.intents.where`.
         by_gain: Realise the cells that the pool needs most instead of an even draw; then what comes depends
             on the pool too.
-        progress: Called as intents are realised.
+        balance: For `by_gain`: 0 looks at coverage alone, 1 at the expected gain alone.
+        progress: Called as cells are chosen by gain, and as intents are realised.
 
     Raises:
         InputError: Wrong condition or provider, or these intents are in the project already.
@@ -98,7 +103,8 @@ def generate_intents(
         model = build.chat_model(realizer, project.settings.endpoint, chosen)
     # Only now, as nothing may be written for wrong words: every batch names a saved version.
     taxonomy = keep_taxonomy(project)
-    cells = _draw_cells(project, taxonomy, count, chosen, where, by_gain=by_gain)
+    draw = _by_gain(project, balance, progress) if by_gain else sample_cells
+    cells = draw(taxonomy, count, chosen, where)
     if model is None:
         intents = _realize_scripted(taxonomy, cells, chosen, progress)
         write_batch(project, intents, origin=realizer, seed=chosen, where=where)
@@ -115,9 +121,8 @@ def draw_intents(
         InputError: The condition is wrong, or the taxonomy has not that many cells.
     """
     taxonomy = current_taxonomy(project)
-    return _realize_scripted(
-        taxonomy, _draw_cells(project, taxonomy, count, seed, where, by_gain=by_gain), seed
-    )
+    draw = _by_gain(project) if by_gain else sample_cells
+    return _realize_scripted(taxonomy, draw(taxonomy, count, seed, where), seed)
 
 
 def next_seed(project: Project) -> int:
@@ -125,12 +130,14 @@ def next_seed(project: Project) -> int:
     return project.settings.seed + len(list_batches(project))
 
 
-def _draw_cells(
-    project: Project, taxonomy: Taxonomy, count: int, seed: int, where: str | None, *, by_gain: bool
-) -> list[Cell]:
-    if by_gain:
-        return [p.cell for p in propose_cells(taxonomy, _pool(project), count, seed, where)]
-    return sample_cells(taxonomy, count, seed, where)
+def _by_gain(project: Project, balance: float = BALANCE, progress: Progress | None = None) -> Draw:
+    """A draw of the cells that the kept intents need most, in the place of `sample_cells`."""
+
+    def draw(taxonomy: Taxonomy, count: int, seed: int, where: str | None) -> list[Cell]:
+        proposals = propose_cells(taxonomy, _pool(project), count, seed, where, balance, progress)
+        return [p.cell for p in proposals]
+
+    return draw
 
 
 def _realize_scripted(
@@ -176,14 +183,18 @@ def propose_intents(
     seed: int | None = None,
     where: str | None = None,
     balance: float = BALANCE,
+    progress: Progress | None = None,
 ) -> list[Proposal]:
     """The cells that the kept intents need most, with the evidence; nothing is written.
+
+    `progress` is called as they are chosen: a model's vectors make it seconds of work.
 
     Raises:
         InputError: The condition is wrong, or the taxonomy has not that many cells left.
     """
     chosen = next_seed(project) if seed is None else seed
-    return propose_cells(current_taxonomy(project), _pool(project), count, chosen, where, balance)
+    taxonomy = current_taxonomy(project)
+    return propose_cells(taxonomy, _pool(project), count, chosen, where, balance, progress)
 
 
 def _pool(project: Project) -> Pool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from engine.intents.one_thread import one_thread
 from engine.intents.targets import Part, parts_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def first_order_gain(pool: Gram, x: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     from scipy.linalg import eigh
 
-    eigenvalues, basis = eigh(pool.matrix / max(pool.n, 1), check_finite=False)
+    with one_thread():
+        eigenvalues, basis = eigh(pool.matrix / max(pool.n, 1), check_finite=False)
     floor = 1.0 / (10 * max(pool.n, 1))
     along = (x @ basis) ** 2
     gain: NDArray[np.float64] = -(along @ np.log(np.maximum(eigenvalues, floor)))

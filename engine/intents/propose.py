@@ -21,6 +21,7 @@ from engine.intents.foresee import Foresight, first_order_gain
 from engine.intents.gram import Gram
 from engine.intents.sample import sample_cells
 from engine.intents.targets import Part, parts_of, targets_of
+from engine.ports import Progress
 from engine.schema.intent import Cell, Intent
 from engine.schema.taxonomy import Taxonomy
 
@@ -67,6 +68,7 @@ def propose_cells(
     seed: int,
     where: str | None = None,
     balance: float = BALANCE,
+    progress: Progress | None = None,
 ) -> list[Proposal]:
     """`count` different cells that the pool does not have, the most urgent first.
 
@@ -77,6 +79,7 @@ def propose_cells(
         seed: Seeds the draw of the candidates.
         where: Expression that every cell must meet.
         balance: 0 looks at coverage alone, 1 at the expected gain alone.
+        progress: Called as cells are chosen.
 
     Raises:
         InputError: The expression is wrong, or the taxonomy has not that many cells left.
@@ -105,6 +108,8 @@ def propose_cells(
         ledger.pay(taken)
         if outlook:
             outlook.add(taken)
+        if progress:
+            progress(len(chosen), count)
     return chosen
 
 
