@@ -6,7 +6,7 @@ nobody writes to.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,15 +14,24 @@ import streamlit as st
 
 from engine.catalog import Catalog
 from engine.errors import InputError
+from engine.intents.coverage import Coverage, coverage
+from engine.intents.crosstab import Crosstab, crosstab
+from engine.intents.targets import Targets, targets_of
+from engine.providers.embedders import embedder_name
 from engine.schema.intent import Intent
+from engine.schema.taxonomy import Taxonomy
 from engine.store.intents import read_kept_intents
 from engine.store.project import Project
+from engine.taxonomy import content_hash, current_taxonomy
+from engine.taxonomy.check import validate
+from engine.taxonomy.nodes import Fault
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from engine.intents.diversity import Diversity
+    from engine.intents.gram import Gram
 
 Stamp = tuple[tuple[str, int, int], ...]
 """Names, times of change (ns) and sizes of files: what a cached value is good for."""
@@ -49,7 +58,7 @@ def _intents_stamp(project: Project) -> Stamp:
 
 
 def _vectors_stamp(project: Project) -> Stamp:
-    return _intents_stamp(project) + stamp(project.paths.embeddings(project.settings.embedder.model))
+    return _intents_stamp(project) + stamp(project.paths.embeddings(embedder_name(project.settings.embedder)))
 
 
 def n_files(folder: Path) -> int:
@@ -59,7 +68,7 @@ def n_files(folder: Path) -> int:
 
 def is_mapped(project: Project) -> bool:
     """True when the map of the project's embedder has been drawn."""
-    return project.paths.map(project.settings.embedder.model).is_file()
+    return project.paths.map(embedder_name(project.settings.embedder)).is_file()
 
 
 def kept_intents(project: Project) -> list[Intent]:
@@ -72,9 +81,72 @@ def _kept_intents(project: Project, at: Stamp) -> list[Intent]:
     return read_kept_intents(project)
 
 
+def taxonomy(project: Project) -> Taxonomy:
+    """The taxonomy in force.
+
+    Raises:
+        InputError: It is wrong.
+    """
+    return _taxonomy(project, stamp(project.paths.taxonomy, "*.yaml"))
+
+
+@st.cache_resource(show_spinner="Reading the taxonomy", max_entries=2, hash_funcs=_BY_ROOT)
+def _taxonomy(project: Project, at: Stamp) -> Taxonomy:
+    return current_taxonomy(project)
+
+
+def checked(texts: Mapping[str, str], version: str) -> tuple[Taxonomy | None, list[Fault]]:
+    """What `validate` finds in the four texts of a taxonomy."""
+    return _checked(texts, version, content_hash(texts))
+
+
+@st.cache_resource(show_spinner="Checking the taxonomy", max_entries=4)
+def _checked(_texts: Mapping[str, str], version: str, at: str) -> tuple[Taxonomy | None, list[Fault]]:
+    return validate(_texts, version)
+
+
+def targets(taxonomy: Taxonomy) -> Targets:
+    """The shares that a taxonomy's weights promise."""
+    return _targets(taxonomy, taxonomy.content_hash)
+
+
+@st.cache_resource(show_spinner="Working out the shares", max_entries=4)
+def _targets(_taxonomy: Taxonomy, at: str) -> Targets:
+    return targets_of(_taxonomy)
+
+
+def covered(project: Project) -> Coverage:
+    """What the kept intents cover of the taxonomy in force."""
+    known = taxonomy(project)
+    return _covered(project, known, known.content_hash, _intents_stamp(project))
+
+
+@st.cache_resource(show_spinner="Counting the cells", max_entries=2, hash_funcs=_BY_ROOT)
+def _covered(project: Project, _taxonomy: Taxonomy, taxonomy_hash: str, at: Stamp) -> Coverage:
+    return coverage(kept_intents(project), _taxonomy)
+
+
+def met(project: Project, rows: str, columns: str) -> Crosstab:
+    """How often two dimensions of the taxonomy meet in the kept intents; not to be written to."""
+    known = taxonomy(project)
+    return _met(project, known, known.content_hash, _intents_stamp(project), rows, columns)
+
+
+@st.cache_resource(show_spinner="Counting the cells", max_entries=6, hash_funcs=_BY_ROOT)
+def _met(
+    project: Project, _taxonomy: Taxonomy, taxonomy_hash: str, at: Stamp, rows: str, columns: str
+) -> Crosstab:
+    return crosstab(kept_intents(project), _taxonomy, rows, columns)
+
+
+def pool_stamp(project: Project) -> Stamp:
+    """What proposals are good for: they hang on the kept intents, their vectors and the taxonomy."""
+    return _vectors_stamp(project) + stamp(project.paths.taxonomy, "*.yaml")
+
+
 def vendi(project: Project) -> Vendi | None:
     """The Vendi Score of the kept intents (order 1); None until they are embedded."""
-    model = project.settings.embedder.model
+    model = embedder_name(project.settings.embedder)
     if not kept_intents(project) or not project.paths.embeddings(model).is_dir():
         return None
     return _vendi(project, model, _vectors_stamp(project))
@@ -97,7 +169,7 @@ def vectors(project: Project) -> NDArray[np.float32]:
     Raises:
         InputError: Some are not embedded yet.
     """
-    return _vectors(project, project.settings.embedder.model, _vectors_stamp(project))
+    return _vectors(project, embedder_name(project.settings.embedder), _vectors_stamp(project))
 
 
 @st.cache_resource(show_spinner="Reading the vectors", max_entries=1, hash_funcs=_BY_ROOT)
@@ -107,13 +179,29 @@ def _vectors(project: Project, model: str, at: Stamp) -> NDArray[np.float32]:
     return vectors_of(project, model, kept_intents(project))
 
 
+def pool_gram(project: Project) -> Gram:
+    """The Gram matrix of the kept intents' vectors; not to be written to.
+
+    Raises:
+        InputError: Some are not embedded yet.
+    """
+    return _pool_gram(project, embedder_name(project.settings.embedder), _vectors_stamp(project))
+
+
+@st.cache_resource(show_spinner="Measuring the Vendi Score", max_entries=1, hash_funcs=_BY_ROOT)
+def _pool_gram(project: Project, model: str, at: Stamp) -> Gram:
+    from engine.intents import pool_gram
+
+    return pool_gram.pool_gram(project, model, kept_intents(project))
+
+
 def diversity(project: Project, q: float, by: str | None) -> Diversity:
     """Everything that is measured about the kept intents.
 
     Raises:
         InputError: Some are not embedded yet.
     """
-    return _diversity(project, project.settings.embedder.model, _vectors_stamp(project), q, by)
+    return _diversity(project, embedder_name(project.settings.embedder), _vectors_stamp(project), q, by)
 
 
 @st.cache_data(show_spinner="Measuring diversity", max_entries=16, hash_funcs=_BY_ROOT)
@@ -142,7 +230,7 @@ def map_points(project: Project) -> MapPoints:
     Raises:
         InputError: Some are not embedded yet.
     """
-    model = project.settings.embedder.model
+    model = embedder_name(project.settings.embedder)
     return _map_points(project, model, _vectors_stamp(project))
 
 

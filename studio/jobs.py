@@ -13,10 +13,12 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import Field
 
 from engine.errors import InputError, StudioError, one_line
+from engine.intents.propose import BALANCE, Proposal
 from engine.ports import Progress
 from engine.schema.base import Record
 from engine.store.project import Project
@@ -26,7 +28,7 @@ _MARK = "@@ "
 
 
 class Step(Record):
-    """One thing to do: "sample", "embed", "dedup" or "map"; the other fields are for "sample" and "dedup"."""
+    """One thing to do: a key of `STEPS`; the other fields are for "sample", "propose" and "dedup"."""
 
     name: str
     count: int = 0
@@ -34,6 +36,9 @@ class Step(Record):
     """None takes the next one."""
     realizer: str = "scripted"
     where: str | None = None
+    by_gain: bool = False
+    """Realise the cells that "propose" gives for the same count, seed, condition and balance."""
+    balance: float = BALANCE
     threshold: float | None = None
 
 
@@ -56,6 +61,15 @@ class Report(Record):
     error: str = ""
     notes: tuple[str, ...] = ()
     """What each finished step came to."""
+    proposals: tuple[Proposal, ...] = ()
+    """What the step "propose" found."""
+
+
+class Outcome(NamedTuple):
+    """What a step came to."""
+
+    note: str
+    proposals: tuple[Proposal, ...] = ()
 
 
 @dataclass(slots=True)
@@ -115,9 +129,9 @@ class _Reporter:
         ):
             self._say(done=done, total=total)
 
-    def note(self, text: str) -> None:
+    def note(self, outcome: Outcome) -> None:
         """A step is through."""
-        self._say(notes=(*self._report.notes, text))
+        self._say(notes=(*self._report.notes, outcome.note), proposals=outcome.proposals)
 
     def end(self, error: str = "") -> None:
         """The job is through."""
@@ -129,42 +143,59 @@ class _Reporter:
         sys.stdout.flush()
 
 
-def _sample(project: Project, step: Step, progress: Progress) -> str:
+def _propose(project: Project, step: Step, progress: Progress) -> Outcome:
+    from engine.pipeline import propose_intents
+
+    found = propose_intents(
+        project, step.count, seed=step.seed, where=step.where, balance=step.balance, progress=progress
+    )
+    return Outcome(f"{len(found):,} cells proposed", tuple(found))
+
+
+def _sample(project: Project, step: Step, progress: Progress) -> Outcome:
     from engine.pipeline import generate_intents
 
     made = generate_intents(
-        project, step.count, seed=step.seed, realizer=step.realizer, where=step.where, progress=progress
+        project,
+        step.count,
+        seed=step.seed,
+        realizer=step.realizer,
+        where=step.where,
+        by_gain=step.by_gain,
+        balance=step.balance,
+        progress=progress,
     )
     lost = (
         f", {len(made.failures):,} cells were not realised, first: {made.failures[0]}"
         if made.failures
         else ""
     )
-    return f"{len(made.intents):,} intents made{lost}"
+    return Outcome(f"{len(made.intents):,} intents made{lost}")
 
 
-def _embed(project: Project, _: Step, progress: Progress) -> str:
+def _embed(project: Project, _: Step, progress: Progress) -> Outcome:
     from engine.pipeline import embed_intents
 
-    return f"{embed_intents(project, progress):,} intents embedded"
+    return Outcome(f"{embed_intents(project, progress):,} intents embedded")
 
 
-def _dedup(project: Project, step: Step, progress: Progress) -> str:
+def _dedup(project: Project, step: Step, progress: Progress) -> Outcome:
     from engine.intents.dedup import DEFAULTS, Thresholds
     from engine.pipeline import dedup_intents
 
     cosine = DEFAULTS.cosine if step.threshold is None else step.threshold
     done = dedup_intents(project, Thresholds(cosine=cosine), progress=progress)
-    return f"{done.n_dropped:,} repeats dropped"
+    return Outcome(f"{done.n_dropped:,} repeats dropped")
 
 
-def _map(project: Project, _: Step, __: Progress) -> str:
+def _map(project: Project, _: Step, __: Progress) -> Outcome:
     from engine.pipeline import map_intents
 
-    return f"{len(map_intents(project).coordinates):,} intents on the map"
+    return Outcome(f"{len(map_intents(project).coordinates):,} intents on the map")
 
 
-STEPS: dict[str, Callable[[Project, Step, Progress], str]] = {
+STEPS: dict[str, Callable[[Project, Step, Progress], Outcome]] = {
+    "propose": _propose,
     "sample": _sample,
     "embed": _embed,
     "dedup": _dedup,

@@ -18,8 +18,9 @@ from studio.widgets.job_panel import job_panel
 from studio.widgets.make_intents import follow_up_button, make_form
 from studio.widgets.map_panel import map_panel
 from studio.widgets.plain import escaped
+from studio.widgets.propose_panel import propose_panel
 
-_TABS = ["Map", "Diversity", "Coverage", "Table"]
+_TABS = ["Map", "Diversity", "Coverage", "Propose", "Table"]
 
 
 def view() -> None:
@@ -44,7 +45,7 @@ def view() -> None:
 def _tabs(project: Project, *, busy: bool) -> None:
     """Only the open tab is worked out: two of them cost seconds on a large pool."""
     tabs = st.tabs(_TABS, key="tab", on_change="rerun", bind="query-params")
-    for tab, draw in zip(tabs, (_map, _diversity, _coverage, _table), strict=True):
+    for tab, draw in zip(tabs, (_map, _diversity, _coverage, _propose, _table), strict=True):
         if tab.open:
             with tab, errors.shown():
                 draw(project, busy=busy)
@@ -53,7 +54,7 @@ def _tabs(project: Project, *, busy: bool) -> None:
 def _map(project: Project, *, busy: bool) -> None:
     if not _embedded(project, busy=busy):
         return
-    map_panel(project)
+    map_panel(project, busy=busy)
     if cached.map_points(project).method != "umap":
         follow_up_button(project, busy=busy)
 
@@ -76,7 +77,11 @@ def _embedded(project: Project, *, busy: bool) -> bool:
 
 
 def _coverage(project: Project, *, busy: bool) -> None:
-    coverage_panel(project)
+    coverage_panel(project, busy=busy)
+
+
+def _propose(project: Project, *, busy: bool) -> None:
+    propose_panel(project, busy=busy)
 
 
 def _table(project: Project, *, busy: bool) -> None:

@@ -6,14 +6,16 @@ import streamlit as st
 
 from engine.errors import InputError
 from engine.store.project import Project
-from engine.taxonomy import current_taxonomy, parse_taxonomy, read_version, save_taxonomy, taxonomy_stats
+from engine.taxonomy import read_version, save_taxonomy
+from engine.taxonomy.check import as_error
 from engine.taxonomy.versions import CURRENT
-from studio import state
+from studio import cached, state
 from studio.widgets import errors
 from studio.widgets.draft import DIMENSIONS, Draft, Problem
-from studio.widgets.frame import metric_row, page_head
+from studio.widgets.effect_panel import Sides, effect_panel, figures
+from studio.widgets.frame import page_head
 from studio.widgets.grids import grid
-from studio.widgets.plain import big_count, count, escaped, plural
+from studio.widgets.plain import count, escaped, plural
 from studio.widgets.versions import rescue, version_panel
 
 _PROBLEMS_SHOWN = 8
@@ -33,21 +35,27 @@ def view() -> None:
         return
     if notice := st.session_state.pop("taxonomy_notice", None):
         st.success(notice)
-    figures, bar = st.container(), st.container()
+    above, bar, effect = st.container(), st.container(), st.container()
     tabs = st.tabs([d.capitalize() for d in DIMENSIONS] + ["Versions"])
     for dimension, tab in zip(DIMENSIONS, tabs, strict=False):
         with tab:
             grid(draft, dimension)
-    problems = draft.problems()
+    problems = draft.problems(cached.checked)
     for dimension, tab in zip(DIMENSIONS, tabs, strict=False):
         with tab:
             _show([p for p in problems if p.dimension == dimension])
     with tabs[-1]:
         version_panel(project, draft)
-    with figures:
-        _figures(draft, problems)
+    sides = _sides(draft, problems)
+    with above:
+        figures(sides)
     with bar:
         _save_bar(project, draft, problems)
+    with effect:
+        if draft.edited and problems:
+            st.caption("Mend what is wrong, and the effect of the edits is shown here.")
+        elif draft.edited:
+            effect_panel(project, sides)
 
 
 def _draft(project: Project) -> Draft:
@@ -58,7 +66,7 @@ def _draft(project: Project) -> Draft:
     texts = read_version(project, CURRENT)
     draft: Draft | None = st.session_state.get("taxonomy_draft")
     if draft is None or (not draft.edited and draft.texts != texts):
-        draft = Draft.of(current_taxonomy(project).version, texts, 0 if draft is None else draft.round + 1)
+        draft = Draft.of(cached.taxonomy(project).version, texts, 0 if draft is None else draft.round + 1)
     elif f"grid-{DIMENSIONS[0]}-{draft.round}" not in st.session_state:
         draft.begin_again()
     st.session_state["taxonomy_draft"] = draft
@@ -70,18 +78,13 @@ def _draft(project: Project) -> Draft:
     return draft
 
 
-def _figures(draft: Draft, problems: list[Problem]) -> None:
-    """Sizes and combinations of the draft, or of what is saved while the draft is wrong."""
-    texts = draft.texts if problems else draft.files()
-    stats = taxonomy_stats(parse_taxonomy(texts, draft.version))
-    figures = [
-        ("Personas", count(stats.personas), plural(stats.industries, "industry", "industries")),
-        ("Domains", count(stats.domains), "2 or 3 an intent"),
-        ("Tasks", count(stats.tasks), "3 to 6 an intent"),
-        ("Complexities", count(stats.complexities), plural(stats.levels, "experience level")),
-        ("Combinations", big_count(stats.n_combinations), "cells that can be drawn"),
-    ]
-    metric_row(figures)
+def _sides(draft: Draft, problems: list[Problem]) -> Sides:
+    """What is saved and what is edited; what is saved stands for both while the draft is wrong."""
+    saved, faults = cached.checked(draft.texts, draft.version)
+    if saved is None:
+        raise as_error(faults)
+    edited, _ = (saved, []) if problems else cached.checked(draft.files(), draft.version)
+    return Sides(saved, edited or saved)
 
 
 def _save_bar(project: Project, draft: Draft, problems: list[Problem]) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CONFIG: dict[str, Any] = {"displaylogo": False, "displayModeBar": False}
 """Plotly's own buttons away; nothing of it talks to the outside."""
@@ -161,6 +165,89 @@ def heat(names: Sequence[str], counts: Mapping[tuple[str, str], int], *, key: st
     figure.update_xaxes(tickangle=-40, showgrid=False)
     figure.update_yaxes(autorange="reversed", showgrid=False)
     show(figure, key=key, title=title, height=120 + 30 * len(names))
+
+
+def cells(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    counts: NDArray[np.int64],
+    *,
+    key: str,
+    on_select: Callable[[], None],
+) -> None:
+    """Counts of two dimensions in logarithmic colour, as high as its rows need. A click chooses a cell.
+
+    Args:
+        rows: Names along the left, first on top.
+        columns: Names along the top.
+        counts: Shape (rows, columns); what is 0 stays empty.
+        key: Where the session keeps the selection: `chosen_cell` reads it.
+        on_select: Called when a cell was clicked.
+    """
+    import plotly.graph_objects as go
+
+    y, x = [plain_label(n) for n in rows], [plain_label(n) for n in columns]
+    with np.errstate(divide="ignore"):
+        shade = np.where(counts > 0, np.log10(np.maximum(counts, 1)) + _FAINTEST, np.nan)
+    written = len(columns) <= _MOST_WRITTEN
+    colours = go.Heatmap(
+        x=x,
+        y=y,
+        z=shade,
+        zmin=0,
+        colorscale=_shades(),
+        text=np.where(counts > 0, counts.astype(str), "") if written else None,
+        texttemplate="%{text}" if written else None,
+        showscale=False,
+        hoverinfo="skip",
+        xgap=1,
+        ygap=1,
+    )
+    # A heat map cannot be clicked: marks that only show when chosen lie on it and take the pointer.
+    down, across = np.indices(counts.shape).reshape(2, -1)
+    marks = go.Scattergl(
+        x=[x[c] for c in across],
+        y=[y[r] for r in down],
+        customdata=counts.reshape(-1),
+        mode="markers",
+        marker={"symbol": "square-open", "size": 17, "color": SECOND, "opacity": 0, "line": {"width": 3}},
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 0}},
+        hovertemplate="%{y}<br>%{x}<br>Kept intents: %{customdata:,}<extra></extra>",
+        showlegend=False,
+    )
+    figure = go.Figure([colours, marks])
+    figure.update_xaxes(side="top", tickangle=-40, showgrid=False, dtick=1, range=[-0.5, len(x) - 0.5])
+    figure.update_yaxes(showgrid=False, dtick=1, range=[len(y) - 0.5, -0.5])
+    figure.update_layout(
+        height=140 + 22 * len(rows),
+        margin={"l": 0, "r": 8, "t": 8, "b": 0},
+        clickmode="event+select",
+        dragmode=False,
+    )
+    st.plotly_chart(
+        figure, key=key, on_select=on_select, selection_mode="points", config=CONFIG, alt="Heat map of cells"
+    )
+
+
+def chosen_cell(key: str, n_columns: int) -> tuple[int, int] | None:
+    """Row and column of the cell that was clicked in `cells`; None where none is chosen."""
+    points = st.session_state[key].selection.point_indices
+    return divmod(int(points[0]), n_columns) if points else None
+
+
+def _shades() -> list[tuple[float, str]]:
+    """A scale away from the page's background, without the middle shades on which no number can be read."""
+    pale, light, strong, deep = "#dce9fb", "#a6caf5", "#2a61bd", "#173a7c"
+    if st.context.theme.type == "dark":
+        return [(0.0, "#1c3a73"), (0.5, strong), (0.5, light), (1.0, "#eef5fe")]
+    return [(0.0, pale), (0.5, light), (0.5, strong), (1.0, deep)]
+
+
+_MOST_WRITTEN = 24
+"""With more columns there is no room for numbers in the cells."""
+_FAINTEST = 0.35
+"""Shade of a single intent, in powers of ten: it must not look like none."""
 
 
 def show(figure: Any, *, key: str, title: str, height: int) -> None:  # noqa: ANN401 (plotly is untyped)

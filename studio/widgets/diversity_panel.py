@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from engine.intents.diversity import Diversity, GroupScore
@@ -24,7 +26,14 @@ PAPER_CURVE = {
 """Vendi Score by pool size. Source: ISE paper, read off its figure; the ends are exact."""
 
 _PAPER_MODEL = "all-mpnet-base-v2"
-_GROUPS = {"domain": "Domain", "complexity": "Complexity", "task": "Task", "persona": "Persona"}
+_GROUPS = {
+    "domain": "Domain",
+    "complexity": "Complexity",
+    "task": "Task",
+    "persona": "Persona",
+    "industry": "Industry",
+}
+_ORDERS = [0.5, 1.0, 2.0, math.inf]
 
 
 def diversity_panel(project: Project) -> None:
@@ -40,12 +49,13 @@ def diversity_panel(project: Project) -> None:
         )
         q = st.segmented_control(
             "Order q",
-            [1.0, 2.0, 0.5],
+            _ORDERS,
             default=1.0,
             required=True,
-            format_func=lambda v: f"{v:g}",
+            format_func=order_text,
             key="q",
-            help="1 is the paper's; a larger order weighs the common more, a smaller one the rare.",
+            help="1 is the paper's; a larger order weighs the common more, a smaller one the rare; "
+            "∞ sees only the most common direction.",
         )
     found = cached.diversity(project, q or 1.0, by or "domain")
     _figures(found)
@@ -56,10 +66,15 @@ def diversity_panel(project: Project) -> None:
         _by_group(found.groups, _GROUPS[by or "domain"])
 
 
+def order_text(q: float) -> str:
+    """An order of the Vendi Score as it is written: 0.5, 1, ∞."""
+    return "∞" if math.isinf(q) else f"{q:g}"
+
+
 def _figures(found: Diversity) -> None:
     metric_row(
         [
-            ("Vendi Score", f"{found.vendi:.2f}", f"order q = {found.q:g}"),
+            ("Vendi Score", f"{found.vendi:.2f}", f"order q = {order_text(found.q)}"),
             ("Intents", count(found.n), "kept by dedup"),
             ("Mean cosine", f"{found.mean_cosine:.3f}", "over all pairs"),
             ("Distinct-1", f"{found.distinct_1:.3f}", "words"),

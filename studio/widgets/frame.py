@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import streamlit as st
 
@@ -18,14 +18,17 @@ def page_head(title: str, text: str) -> None:
     st.caption(text)
 
 
-def metric_row(figures: Sequence[tuple[str, str, str]]) -> None:
-    """A row of figures: label, value, and a word on what it means. Our own words and numbers only."""
+def metric_row(figures: Sequence[tuple[str, str, str]], *, noticed: Collection[str] = ()) -> None:
+    """A row of figures: label, value, and a word on what it means. Our own words and numbers only.
+
+    The words on the figures whose labels are in `noticed` stand out.
+    """
     for column, (label, value, note) in zip(st.columns(len(figures)), figures, strict=True):
         column.metric(
             label,
             value,
             delta=note or None,
-            delta_color="off",
+            delta_color="blue" if label in noticed else "off",
             delta_arrow="off",
             border=True,
             height="stretch",

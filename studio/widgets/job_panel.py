@@ -13,6 +13,7 @@ from studio.widgets.plain import count, escaped
 
 _POLL_S = 1.0
 _DOING = {
+    "propose": "Weighing cells",
     "sample": "Drawing cells and realising them",
     "embed": "Embedding the intents",
     "dedup": "Finding repeated intents",
@@ -59,7 +60,7 @@ def _panel(project: Project, *, working: bool) -> None:
         st.rerun()
     with st.container(border=True, key="job"):
         if report.ended:
-            _ended(project, report)
+            _ended(project, report, job.request.steps)
         else:
             _working(job, report)
 
@@ -77,14 +78,15 @@ def _working(job: Job, report: Report) -> None:
         job.stop()
 
 
-def _ended(project: Project, report: Report) -> None:
+def _ended(project: Project, report: Report, steps: Sequence[Step]) -> None:
     for note in report.notes:
         st.caption(escaped(note))
     if report.error:
         st.error(escaped(report.error))
     elif report.stopped:
         st.badge("stopped", color="gray")
-        st.caption("What was made is kept. Embed, dedup and map goes on where it was.")
+        if steps[0].name != "propose":
+            st.caption("What was made is kept. Embed, dedup and map goes on where it was.")
     else:
         st.badge("done", color="green")
     if st.button("Put away", key="job-away"):

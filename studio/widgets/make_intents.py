@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.schema.base import MAX_SEED
 from engine.store.project import Project
 from studio.jobs import Step
 from studio.widgets.job_panel import begin
 
-_FOLLOW_UP = (Step(name="embed"), Step(name="dedup"), Step(name="map"))
+FOLLOW_UP = (Step(name="embed"), Step(name="dedup"), Step(name="map"))
+"""What makes new intents count: their vectors, their repeats, their places on the map."""
 _EXAMPLE = "domain=file-io and not complexity=simple"
 
 
@@ -27,12 +29,7 @@ def make_form(project: Project, *, busy: bool) -> None:
             help="Fields: persona, role, industry, level, domain, task, complexity, n_domains, n_tasks; "
             "with =, !=, in (…), and, or, not.",
         )
-        realizer = columns[3].selectbox(
-            "Realiser",
-            ["scripted"],
-            accept_new_options=True,
-            help="scripted needs no model; or type openai:MODEL and press Enter.",
-        )
+        realizer = realizer_box(columns[3])
         with st.container(horizontal=True, vertical_alignment="center"):
             asked = st.form_submit_button("Make intents", type="primary", disabled=busy)
             follow = st.checkbox("then embed, dedup and map", value=True)
@@ -42,12 +39,24 @@ def make_form(project: Project, *, busy: bool) -> None:
             count=int(number),
             seed=None if seed is None else int(seed),
             where=where.strip() or None,
-            realizer=str(realizer or "scripted"),
+            realizer=realizer,
         )
-        begin(project, [step, *(_FOLLOW_UP if follow else ())])
+        begin(project, [step, *(FOLLOW_UP if follow else ())])
+
+
+def realizer_box(place: DeltaGenerator, key: str | None = None) -> str:
+    """Asks who writes the utterances."""
+    chosen = place.selectbox(
+        "Realiser",
+        ["scripted"],
+        key=key,
+        accept_new_options=True,
+        help="scripted needs no model; or type openai:MODEL and press Enter.",
+    )
+    return str(chosen or "scripted")
 
 
 def follow_up_button(project: Project, *, busy: bool) -> None:
     """Embeds, deduplicates and maps what is there."""
     if st.button("Embed, dedup and map", disabled=busy):
-        begin(project, _FOLLOW_UP)
+        begin(project, FOLLOW_UP)

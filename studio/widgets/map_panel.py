@@ -15,22 +15,26 @@ from engine.store.project import Project
 from studio import cached
 from studio.widgets import charts
 from studio.widgets.empty import PAGES
+from studio.widgets.frame import metric_row
+from studio.widgets.generate_here import generate_here
 from studio.widgets.inside import selected
 from studio.widgets.intent_table import show_intents
 from studio.widgets.launch import CONDITION
 from studio.widgets.plain import count, plural
 from studio.widgets.sql_text import quoted
+from studio.widgets.where_text import of_corner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from engine.intents.vendi import SetScore
     from studio.widgets.inside import Mask, Points
 
 _ROWS, _PLAYED_AT_ONCE = 200, 500
 _COLOURS = {"domain": "first domain", "complexity": "complexity", "played": "played or not"}
 
 
-def map_panel(project: Project) -> None:
+def map_panel(project: Project, *, busy: bool) -> None:
     """The panel. Raises InputError while some intents are not on the map."""
     drawn, intents = cached.map_points(project), cached.kept_intents(project)
     if drawn.method == "umap":
@@ -43,7 +47,8 @@ def map_panel(project: Project) -> None:
     if chosen is None:
         st.caption("Draw a lasso or a box around points to see their intents; a double click lets go.")
         return
-    _selection(project, [i for i, hit in zip(intents, chosen & shown, strict=True) if hit], chosen & shown)
+    mask = chosen & shown
+    _selection(project, [i for i, hit in zip(intents, mask, strict=True) if hit], mask, busy=busy)
 
 
 def _choices(intents: Sequence[Intent]) -> tuple[str, Mask]:
@@ -140,14 +145,10 @@ _CONFIG: dict[str, Any] = {
 }
 
 
-def _selection(project: Project, intents: Sequence[Intent], mask: Mask) -> None:
-    """What was selected: how many, how diverse, which."""
-    from engine.intents.diversity import vendi_score
-
+def _selection(project: Project, intents: Sequence[Intent], mask: Mask, *, busy: bool) -> None:
+    """What was selected: how many, how diverse, which; and more of it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{plural(len(intents), 'intent')} selected**", width="content")
-        if len(intents) > 1:
-            st.badge(f"Vendi {vendi_score(cached.vectors(project)[mask]):.2f}", color="blue")
         domains = Counter(d for i in intents for d in i.cell.domain_ids)
         for name, number in domains.most_common(5):
             st.badge(f"{name} {count(number)}", color="gray")
@@ -156,9 +157,34 @@ def _selection(project: Project, intents: Sequence[Intent], mask: Mask) -> None:
             ids = ", ".join(quoted(i.intent_id) for i in intents)
             st.session_state[CONDITION] = f"intent_id in ({ids})"
             st.switch_page(PAGES["runs"])
+    if not intents:
+        st.caption("Nothing is in there: draw around some points.")
+        return
+    _scores(project, mask)
+    st.markdown("**More in this corner**")
+    generate_here(project, of_corner(intents), key="corner", busy=busy)
     show_intents([_row(i) for i in intents[:_ROWS]])
     if len(intents) > _ROWS:
         st.caption(f"The first {count(_ROWS)} of {count(len(intents))}.")
+
+
+def _scores(project: Project, mask: Mask) -> None:
+    """The selection's Vendi Score beside the pool's, and what the pool would lack without it."""
+    from engine.intents.vendi import marginal_gain
+
+    found = marginal_gain(cached.pool_gram(project), cached.vectors(project)[mask])
+    metric_row(
+        [
+            _score("Vendi of the selection", found.selection),
+            _score("Vendi of the pool", found.pool),
+            _score("Pool without it", found.without),
+            ("The selection adds", f"{found.adds:+.2f}", "to the score of the pool"),
+        ]
+    )
+
+
+def _score(label: str, of: SetScore) -> tuple[str, str, str]:
+    return label, f"{of.vendi:.2f}", plural(of.n, "intent")
 
 
 def _row(intent: Intent) -> dict[str, object]:

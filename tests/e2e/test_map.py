@@ -44,7 +44,7 @@ def test_a_lasso_shows_its_intents_and_hands_them_to_a_run(browser: Browser, tmp
         expect(heading).to_be_visible()
         n_selected = int(heading.inner_text().split()[0])
         assert n_selected > 20
-        expect(page.locator(".stMarkdownBadge", has_text="Vendi")).to_be_visible()
+        expect(page.get_by_text("Vendi of the selection")).to_be_visible()
         page.get_by_role("button", name="Play these").click()
         expect(page.get_by_role("heading", name="Runs")).to_be_visible()
         condition = page.get_by_role("textbox", name="Condition over the intents")
