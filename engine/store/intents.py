@@ -84,8 +84,13 @@ def write_batch(
         about = Batch(
             name=name, created_at=utc_now(), n_intents=len(intents), origin=origin, seed=seed, where=where
         )
-        write_record(project.paths.batch_info(name), about)
-        write_json_lines(project.paths.batch(name), intents)
+        note = project.paths.batch_info(name)
+        write_record(note, about)
+        try:
+            write_json_lines(project.paths.batch(name), intents)
+        except StudioError:
+            note.unlink(missing_ok=True)  # of a batch that is not there
+            raise
     return name
 
 

@@ -38,8 +38,8 @@ def on_small_disk(project: Project, folder: Path, size: str, then: str) -> subpr
 
 def test_a_full_disk_is_named_and_no_batch_is_left_half_written(project: Project, tmp_path: Path) -> None:
     left = 'find "$1/project/intents" -type f ! -name .lock | wc -l'
-    then = f'{ENGINE} intents sample --count 3000; echo "exit $?"; {left}'
-    done = on_small_disk(project, tmp_path / "disk", "1m", then)
+    then = f'{ENGINE} intents sample --count 400; echo "exit $?"; {left}'
+    done = on_small_disk(project, tmp_path / "disk", "1600k", then)
     assert done.stdout.split() == ["exit", "1", "0"]
     (line,) = done.stderr.strip().splitlines()
     assert "the disk is full" in line
@@ -66,7 +66,7 @@ def test_a_disk_that_fills_up_in_mid_run_fails_the_run_and_keeps_what_is_finishe
         "|| echo torn; done; "
         'echo "$before" then $(ls "$1/project/runs/$id/trajectories" | wc -l)'
     )
-    done = on_small_disk(project, tmp_path / "disk", "2m", then)
+    done = on_small_disk(project, tmp_path / "disk", "2900k", then)
     failed, finished, resumed, counts = done.stdout.splitlines()[-4:]
     before, _, after = counts.split()
     assert (failed, resumed, finished.split(" · ")[1]) == ("exit 1", "exit 0", "finished")
