@@ -73,8 +73,7 @@ def generate_intents(
     seed: int | None = None,
     realizer: str = build.SCRIPTED,
     where: str | None = None,
-    by_gain: bool = False,
-    balance: float = BALANCE,
+    balance: float | None = None,
     progress: Progress | None = None,
 ) -> Generated:
     """Draws cells, realises them and writes them as one new batch.
@@ -86,9 +85,8 @@ def generate_intents(
             for its first batch and the next one for each batch after it.
         realizer: "scripted" or "openai:MODEL".
         where: Condition that narrows the cells; see `engine.intents.where`.
-        by_gain: Realise the cells that the pool needs most instead of an even draw; then what comes depends
-            on the pool too.
-        balance: For `by_gain`: 0 looks at coverage alone, 1 at the expected gain alone.
+        balance: Realise the cells that the pool needs most, by coverage alone (0) up to the expected gain
+            alone (1); then what comes depends on the pool too. None draws evenly.
         progress: Called as cells are chosen by gain, and as intents are realised.
 
     Raises:
@@ -103,7 +101,7 @@ def generate_intents(
         model = build.chat_model(realizer, project.settings.endpoint, chosen)
     # Only now, as nothing may be written for wrong words: every batch names a saved version.
     taxonomy = keep_taxonomy(project)
-    draw = _by_gain(project, balance, progress) if by_gain else sample_cells
+    draw = sample_cells if balance is None else _by_gain(project, balance, progress)
     cells = draw(taxonomy, count, chosen, where)
     if model is None:
         intents = _realize_scripted(taxonomy, cells, chosen, progress)
@@ -113,7 +111,7 @@ def generate_intents(
 
 
 def draw_intents(
-    project: Project, count: int, seed: int, where: str | None = None, *, by_gain: bool = False
+    project: Project, count: int, seed: int, where: str | None = None, balance: float | None = None
 ) -> list[Intent]:
     """The intents that `generate_intents` would write by the scripts; nothing is written.
 
@@ -121,7 +119,7 @@ def draw_intents(
         InputError: The condition is wrong, or the taxonomy has not that many cells.
     """
     taxonomy = current_taxonomy(project)
-    draw = _by_gain(project) if by_gain else sample_cells
+    draw = sample_cells if balance is None else _by_gain(project, balance)
     return _realize_scripted(taxonomy, draw(taxonomy, count, seed, where), seed)
 
 
@@ -130,7 +128,7 @@ def next_seed(project: Project) -> int:
     return project.settings.seed + len(list_batches(project))
 
 
-def _by_gain(project: Project, balance: float = BALANCE, progress: Progress | None = None) -> Draw:
+def _by_gain(project: Project, balance: float, progress: Progress | None = None) -> Draw:
     """A draw of the cells that the kept intents need most, in the place of `sample_cells`."""
 
     def draw(taxonomy: Taxonomy, count: int, seed: int, where: str | None) -> list[Cell]:
@@ -254,6 +252,12 @@ def _selected(project: Project, pool: list[Intent], where: str | None) -> list[I
     return intents
 
 
+def _kept(project: Project, sample: int | None) -> list[Intent]:
+    """The kept intents, or a random part of them of the size `sample`: the same one at every call."""
+    kept = read_kept_intents(project)
+    return kept if sample is None else random_part(kept, sample, project.settings.seed)
+
+
 def embed_intents(project: Project, progress: Progress | None = None, sample: int | None = None) -> int:
     """Embeds the intents that have no vector yet and gives their number.
 
@@ -265,9 +269,7 @@ def embed_intents(project: Project, progress: Progress | None = None, sample: in
     Raises:
         StudioError: The weights are missing.
     """
-    intents = read_intents(project)
-    if sample is not None:
-        intents = random_part(read_kept_intents(project), sample, project.settings.seed)
+    intents = read_intents(project) if sample is None else _kept(project, sample)
     if not intents:
         raise InputError("no intents to embed: make some with 'ise-studio intents sample --count 200'")
     return embed_missing(project, build.embedder(project.settings), intents, progress)
@@ -367,7 +369,12 @@ def pool_vendi(project: Project) -> float:
 
 
 def measure_pool(
-    project: Project, *, q: float = 1.0, by: str | None = None, where: str | None = None
+    project: Project,
+    *,
+    q: float = 1.0,
+    by: str | None = None,
+    where: str | None = None,
+    sample: int | None = None,
 ) -> Measured:
     """Every measure of the kept intents, or of those among them that fit a condition, and what these add.
 
@@ -376,12 +383,14 @@ def measure_pool(
         q: Order of the Vendi Score, 0.1 to infinity.
         by: "domain", "task", "persona", "industry" or "complexity"; None for no groups.
         where: The user's SQL condition over the intents table.
+        sample: Take a random part of the kept intents of this size for the pool, the one that `embed_intents`
+            embeds.
 
     Raises:
         InputError: Some intents are not embedded, or none fits.
         QueryError: The condition is wrong.
     """
-    pool = read_kept_intents(project)
+    pool = _kept(project, sample)
     intents = _selected(project, pool, where)
     model = embedder_name(project.settings.embedder)
     vectors = vectors_of(project, model, intents)

@@ -56,7 +56,7 @@ def preview_intents(
     *,
     seed: int | None = None,
     where: str | None = None,
-    by_gain: bool = False,
+    balance: float | None = None,
     progress: Progress | None = None,
 ) -> Preview:
     """What `generate_intents` with the same words would add. Only vectors are kept, by their text.
@@ -66,7 +66,7 @@ def preview_intents(
         StudioError: The weights are missing.
     """
     chosen = next_seed(project) if seed is None else seed
-    drawn = draw_intents(project, count, chosen, where, by_gain=by_gain)
+    drawn = draw_intents(project, count, chosen, where, balance)
     known = known_ids(project)
     if repeated := [i.intent_id for i in drawn if i.intent_id in known]:
         raise InputError(

@@ -161,8 +161,7 @@ def _sample(project: Project, step: Step, progress: Progress) -> Outcome:
         seed=step.seed,
         realizer=step.realizer,
         where=step.where,
-        by_gain=step.by_gain,
-        balance=step.balance,
+        balance=step.balance if step.by_gain else None,
         progress=progress,
     )
     lost = (

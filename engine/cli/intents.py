@@ -37,6 +37,12 @@ def intents() -> None:
     "--where", default=None, help="Narrows the cells, e.g. 'domain=file-io and complexity=complex'."
 )
 @click.option("--by-gain", is_flag=True, help="Realise the cells that the pool needs most; see 'propose'.")
+@click.option(
+    "--balance",
+    type=FiniteFloat(0.0, 1.0),
+    default=None,
+    help="With --by-gain: 0 looks at coverage alone, 1 at the expected gain alone. Default 0.5.",
+)
 @click.option("--preview", is_flag=True, help="Say what the batch would add; write none. Scripted only.")
 @pass_session
 def sample(
@@ -47,16 +53,21 @@ def sample(
     where: str | None,
     *,
     by_gain: bool,
+    balance: float | None,
     preview: bool,
 ) -> None:
     """Draw cells and realise them as one new batch."""
+    from engine.intents.propose import BALANCE
     from engine.pipeline import generate_intents
 
+    if balance is not None and not by_gain:
+        raise click.UsageError("--balance goes with --by-gain")
+    weight = (BALANCE if balance is None else balance) if by_gain else None
     project = session.project()
     if preview:
         if realizer != "scripted":
             raise InputError("--preview needs the scripted realiser: a model does not write the same twice")
-        _preview(session, count, seed, where, by_gain=by_gain)
+        _preview(session, count, seed, where, weight)
         return
     made = generate_intents(
         project,
@@ -64,7 +75,7 @@ def sample(
         seed=seed,
         realizer=realizer,
         where=where,
-        by_gain=by_gain,
+        balance=weight,
         progress=progress_on_stderr("realised"),
     )
     for reason in made.failures:
@@ -79,7 +90,9 @@ def sample(
     )
 
 
-def _preview(session: Session, count: int, seed: int | None, where: str | None, *, by_gain: bool) -> None:
+def _preview(
+    session: Session, count: int, seed: int | None, where: str | None, balance: float | None
+) -> None:
     from dataclasses import asdict
 
     from engine.preview import preview_intents
@@ -89,7 +102,7 @@ def _preview(session: Session, count: int, seed: int | None, where: str | None, 
         count,
         seed=seed,
         where=where,
-        by_gain=by_gain,
+        balance=balance,
         progress=progress_on_stderr("embedded"),
     )
     session.answer(
@@ -311,14 +324,20 @@ def map_(session: Session, *, anew: bool) -> None:
 @click.option("--q", type=FiniteFloat(0.1), default=1.0, show_default=True, help="Order; inf for infinity.")
 @click.option("--by", type=click.Choice(_GROUPINGS), default=None)
 @click.option("--where", default=None, help="SQL condition over the intents table.")
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    default=None,
+    help="Take a random part of the kept intents for the pool: the one that 'embed --sample' embeds.",
+)
 @pass_session
-def diversity(session: Session, q: float, by: str | None, where: str | None) -> None:
+def diversity(session: Session, q: float, by: str | None, where: str | None, sample: int | None) -> None:
     """The Vendi Score of the kept intents, its scaling curve and what each group adds."""
     from dataclasses import asdict
 
     from engine.pipeline import measure_pool
 
-    measured, gain = measure_pool(session.project(), q=q, by=by, where=where)
+    measured, gain = measure_pool(session.project(), q=q, by=by, where=where, sample=sample)
     session.answer(asdict(measured) | asdict(gain), _diversity_text(measured, gain))
 
 

@@ -40,19 +40,19 @@ def scored(project: Project) -> float:
     return vendi_score(vectors_of(project, MODEL, read_kept_intents(project)))
 
 
-@pytest.mark.parametrize("by_gain", [False, True])
+@pytest.mark.parametrize("balance", [None, 0.3])
 def test_a_preview_writes_no_batch_and_tells_what_the_kept_batch_comes_to(
-    hashed: Project, by_gain: bool
+    hashed: Project, balance: float | None
 ) -> None:
     pipeline.generate_intents(hashed, 60, seed=4)
     pipeline.embed_intents(hashed)
     before = sorted(p for p in hashed.root.rglob("*") if "embeddings" not in p.parts)
-    told = preview_intents(hashed, 40, by_gain=by_gain)
+    told = preview_intents(hashed, 40, balance=balance)
     assert sorted(p for p in hashed.root.rglob("*") if "embeddings" not in p.parts) == before
     assert list_batches(hashed) == ["batch-0001"]
     assert (told.n, told.pool.n, told.after.n, told.model) == (40, 60, 100, MODEL)
     assert told.pool.vendi == pytest.approx(scored(hashed), rel=1e-6)
-    made = pipeline.generate_intents(hashed, 40, seed=told.seed, by_gain=by_gain).intents
+    made = pipeline.generate_intents(hashed, 40, seed=told.seed, balance=balance).intents
     assert read_vectors(hashed, MODEL, [i.utterance for i in made]).missing == []
     assert told.after.vendi == pytest.approx(scored(hashed), rel=1e-6)
     assert told.adds == told.after.vendi - told.pool.vendi
