@@ -69,10 +69,8 @@ def first_order_gain(pool: Gram, x: NDArray[np.float64]) -> NDArray[np.float64]:
         pool: Of the pool's vectors.
         x: Unit rows, shape (m, d).
     """
-    from scipy.linalg import eigh
-
     with one_thread():
-        eigenvalues, basis = eigh(pool.matrix / max(pool.n, 1), check_finite=False)
+        eigenvalues, basis = np.linalg.eigh(pool.matrix / max(pool.n, 1))
     floor = 1.0 / (10 * max(pool.n, 1))
     along = (x @ basis) ** 2
     gain: NDArray[np.float64] = -(along @ np.log(np.maximum(eigenvalues, floor)))
