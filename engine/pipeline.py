@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from engine import build
 from engine.catalog import refresh
-from engine.errors import InputError
+from engine.errors import InputError, StudioError, one_line
 from engine.intents.dedup import DEFAULTS, METHODS, Thresholds, find_duplicates
 from engine.intents.diversity import Diversity, measure_diversity, vendi_score
 from engine.intents.embed import embed_missing, random_part, vectors_of
@@ -25,6 +25,7 @@ from engine.intents.where import parse_where
 from engine.ports import ChatModel, Progress
 from engine.providers.embedders import embedder_name
 from engine.query.run import select_ids
+from engine.schema.chat import Usage
 from engine.schema.intent import Cell, Intent
 from engine.schema.taxonomy import Taxonomy
 from engine.store import Project
@@ -64,6 +65,10 @@ class Generated:
     intents: list[Intent]
     failures: tuple[str, ...] = ()
     """Why some cells could not be realised, one line each."""
+    n_there: int = 0
+    """Cells of the draw that the same model had realised with the same seed before: not asked for again."""
+    usage: Usage = field(default_factory=Usage)
+    """What the model consumed, failed answers included."""
 
 
 def generate_intents(
@@ -156,22 +161,50 @@ def _realize_with_model(
     where: str | None,
     progress: Progress | None,
 ) -> Generated:
-    """Realises and writes a batch for every `_CHUNK` cells, so that a break loses little of what was paid."""
+    """Realises and writes a batch for every `_CHUNK` cells, so that a break loses little of what was paid.
+
+    The same words with the same seed go on after it: what the model has realised is not asked for again.
+    """
+    there = _realized_cells(project, model, seed)
+    n_there, cells = len(cells), [cell for cell in cells if cell not in there]
+    n_there -= len(cells)
+    if not cells:
+        raise InputError(
+            f"all {n_there} intents of this draw are in the project already: take another --seed"
+        )
     intents: list[Intent] = []
     failures: list[str] = []
+    usage = Usage()
     for start in range(0, len(cells), _CHUNK):
 
         def shifted(done: int, _: int, start: int = start) -> None:
             if progress:
                 progress(start + done, len(cells))
 
-        result = realize_with_model(cells[start : start + _CHUNK], taxonomy, model, seed, shifted)
+        try:
+            result = realize_with_model(cells[start : start + _CHUNK], taxonomy, model, seed, shifted)
+        except StudioError as error:  # not one of the chunk: the rest would fare no better
+            if not intents:
+                raise
+            failures += [one_line(error)] * (len(cells) - start)
+            break
         known = known_ids(project)
         fresh = [i for i in result.intents if i.intent_id not in known]
         write_batch(project, fresh, origin=f"openai:{model.info.model}", seed=seed, where=where)
         intents += fresh
         failures += [failure.reason for failure in result.failures]
-    return Generated(intents, tuple(failures))
+        usage += result.usage
+    return Generated(intents, tuple(failures), n_there, usage)
+
+
+def _realized_cells(project: Project, model: ChatModel, seed: int) -> set[Cell]:
+    """The cells for which the project has an intent of this model and seed."""
+    wanted = (model.info.provider, model.info.model, seed)
+    return {
+        i.cell
+        for i in read_intents(project)
+        if (i.realization.provider, i.realization.model, i.realization.seed) == wanted
+    }
 
 
 def propose_intents(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from engine.intents.diversity import Diversity
     from engine.intents.review import Pair
     from engine.intents.vendi import MarginalGain
-    from engine.pipeline import Deduplicated
+    from engine.pipeline import Deduplicated, Generated
 
 _GROUPINGS = ["domain", "task", "persona", "industry", "complexity"]
 
@@ -84,10 +84,23 @@ def sample(
         {
             "n_intents": len(made.intents),
             "n_failed": len(made.failures),
+            "n_there": made.n_there,
+            "usage": made.usage.model_dump(mode="json"),
             "intent_ids": [i.intent_id for i in made.intents],
         },
-        f"{len(made.intents)} intents made: next, 'ise-studio intents embed'",
+        f"{len(made.intents)} intents made{_spent(made)}: next, 'ise-studio intents embed'",
     )
+
+
+def _spent(made: Generated) -> str:
+    """What a model took for it; empty for the scripted realiser."""
+    usage = made.usage
+    if not usage.n_calls:
+        return ""
+    cost = "no price is set" if usage.cost_usd is None else f"{usage.cost_usd:.4f} USD"
+    there = f", {made.n_there} were there" if made.n_there else ""
+    tokens = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
+    return f"{there} ({usage.n_calls} requests, {tokens}, {cost})"
 
 
 def _preview(

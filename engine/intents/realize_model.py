@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.errors import ModelError, StudioError, one_line
-from engine.intents.gate import problem_with
+from engine.intents.gate import problem_with_answer
 from engine.intents.realize import make_intent, persona_of, tasks_of
 from engine.ports import ChatModel, Progress
 from engine.prompts import prompt_hash, render_prompt
@@ -28,8 +28,11 @@ MAX_DEAD_REQUESTS = 5
 
 UTTERANCE_SCHEMA: Mapping[str, Any] = {
     "type": "object",
-    "properties": {"utterance": {"type": "string"}},
-    "required": ["utterance"],
+    "properties": {
+        "utterance": {"type": "string"},
+        "asks": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["utterance", "asks"],
     "additionalProperties": False,
 }
 
@@ -164,8 +167,8 @@ class _Writer:
                 content = self._ask(messages)
             except ModelError as error:
                 return RealizeFailure(cell, one_line(error))
-            utterance, problem = _read(content)
-            if not (problem := problem or self._keep(utterance)):
+            utterance, asks, problem = _read(content)
+            if not (problem := problem or self._keep(cell, utterance, asks)):
                 return utterance
             messages += [
                 ChatMessage(role=Role.ASSISTANT, content=content),
@@ -192,9 +195,10 @@ class _Writer:
         with self._lock:
             return not self._n_answers and self._n_dead >= MAX_DEAD_REQUESTS
 
-    def _keep(self, utterance: str) -> str:
+    def _keep(self, cell: Cell, utterance: str, asks: Sequence[str] | None) -> str:
         """What is wrong with an utterance; one without fault is noted, so that none comes twice."""
-        if problem := problem_with(utterance):
+        persona, tasks = persona_of(cell, self._taxonomy), tasks_of(cell, self._taxonomy)
+        if problem := problem_with_answer(utterance, asks, persona, tasks):
             return problem
         with self._lock:
             if utterance in self._seen:
@@ -203,14 +207,22 @@ class _Writer:
         return ""
 
 
-def _read(content: str) -> tuple[str, str]:
-    """The utterance in a model's answer, and what is wrong with the answer's form."""
+class _Answer(NamedTuple):
+    utterance: str
+    asks: tuple[str, ...] | None
+    problem: str
+    """What is wrong with the answer's form."""
+
+
+def _read(content: str) -> _Answer:
     start, end = content.find("{"), content.rfind("}")
     try:
         value = json.loads(content[start : end + 1]) if 0 <= start < end else None
     except (ValueError, RecursionError):
         value = None
-    utterance = value.get("utterance") if isinstance(value, dict) else None
+    fields: dict[str, Any] = value if isinstance(value, dict) else {}
+    utterance, asks = fields.get("utterance"), fields.get("asks")
     if not isinstance(utterance, str):
-        return "", 'the answer is not the JSON object {"utterance": "..."}'
-    return " ".join(well_formed(utterance).split()), ""
+        return _Answer("", None, 'the answer is not the JSON object {"utterance": "...", "asks": ["..."]}')
+    quoted = tuple(map(str, asks)) if isinstance(asks, list) else None
+    return _Answer(" ".join(well_formed(utterance).split()), quoted, "")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import StudioError
+from engine.errors import InputError, StudioError
 from engine.pipeline import generate_intents
 from engine.schema.project import EndpointSettings, ProjectSettings
 from engine.store import Project
@@ -55,6 +55,39 @@ def test_half_a_character_in_an_utterance_does_not_lose_the_batch(project: Proje
 
     assert generate(project, answer, 2) == (2, ())
     assert sum("\ufffd" in i.utterance for i in read_intents(project)) == 1
+
+
+def test_a_broken_draw_goes_on_where_it_was_with_the_same_seed(project: Project) -> None:
+    def answer(_: dict[str, Any], number: int) -> Reply:
+        return good(number) if number < 100 else Reply(500, b"{}")
+
+    n_made, failures = generate(project, answer, 150)
+    assert n_made == 100
+    assert len(failures) == 50
+    asked: list[int] = []
+
+    def rest(_: dict[str, Any], number: int) -> Reply:
+        asked.append(number)
+        return good(1000 + number)
+
+    assert generate(project, rest, 150) == (50, ())
+    assert len(asked) == 50
+    assert len({i.cell for i in read_intents(project)}) == 150
+    with pytest.raises(InputError, match="all 150 intents of this draw are in the project"):
+        generate(project, rest, 150)
+
+
+def test_what_a_model_took_is_counted_and_priced(project: Project) -> None:
+    with chat_server(lambda _, number: good(number)) as server:
+        endpoint = EndpointSettings(
+            base_url=server.base_url, usd_per_million_prompt_tokens=2, usd_per_million_completion_tokens=10
+        )
+        settings = ProjectSettings(name="test", endpoint=endpoint)
+        made = generate_intents(Project(project.paths, settings), 3, seed=3, realizer="openai:test-model")
+    usage = made.usage
+    assert usage.n_calls == 3
+    assert usage.cost_usd == pytest.approx((2 * usage.prompt_tokens + 10 * usage.completion_tokens) / 1e6)
+    assert usage.cost_usd
 
 
 def test_an_endpoint_that_is_down_is_one_line_and_leaves_no_batch(project: Project) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine.errors import InputError, ModelError, StudioError
 from engine.intents.coverage import coverage
-from engine.intents.gate import problem_with
+from engine.intents.gate import problem_with, problem_with_answer
 from engine.intents.realize import intent_id, realize_scripted
 from engine.intents.realize_model import MAX_TRIES, realize_with_model
 from engine.intents.sample import sample_cells
@@ -271,8 +271,8 @@ def good_text(messages: Sequence[ChatMessage]) -> str:
     return f"I am {name[1]} and I need this: {tasks}. " + "My ledger has to balance before Friday. " * 9
 
 
-def answer(text: str) -> str:
-    return json.dumps({"utterance": text})
+def answer(text: str, asks: Sequence[str] | None = None) -> str:
+    return json.dumps({"utterance": text} | ({} if asks is None else {"asks": asks}))
 
 
 def test_a_model_realises_every_cell_and_the_records_say_how() -> None:
@@ -299,6 +299,8 @@ def test_a_model_realises_every_cell_and_the_records_say_how() -> None:
         (answer("The ledger has to balance before Friday. " * 10), "not in the first person"),
         (answer("Let me know if my ledger balances. " * 12), "speaks as an assistant"),
         (answer("I need [NAME] to fix my ledger today. " * 10), "placeholder"),
+        (answer("I need the attached file checked before we meet. " * 8), "what the reader has not got"),
+        (answer("I need my ledger to balance before Friday. " * 10, ["nothing at all"] * 3), "tasks"),
         ("no JSON at all", "not the JSON object"),
         ('{"utterance": 5}', "not the JSON object"),
         ("{" * 5000 + "}", "not the JSON object"),
@@ -313,6 +315,34 @@ def test_a_bad_answer_is_asked_for_again_with_the_reason(bad: str, reason: str) 
     with pytest.raises(StudioError, match=f"after {MAX_TRIES} tries"):
         realize_with_model(cells, TAXONOMY, stubborn, 1)
     assert len(stubborn.asked) == MAX_TRIES
+
+
+def test_each_task_must_be_asked_for_in_words_of_its_own() -> None:
+    cell = next(c for c in sample_cells(TAXONOMY, 20, 3) if len(c.task_ids) == 3)
+    persona, tasks = TAXONOMY.persona_by_id[cell.persona_id], [TAXONOMY.task_by_id[t] for t in cell.task_ids]
+    text = "I want the notes cut down to a page, the totals checked and the old files packed. " * 4
+    asks = ["notes cut down to a page", "the totals checked", "old files packed away"]
+    assert problem_with_answer(text, asks, persona, tasks) == ""
+    assert problem_with_answer(text, None, persona, tasks) == ""
+    assert "there are 3 tasks" in problem_with_answer(text, asks[:2], persona, tasks)
+    assert tasks[1].name in problem_with_answer(text, [asks[0], "mail to the board", asks[2]], persona, tasks)
+    assert "of its own" in problem_with_answer(text, [asks[0], asks[0], asks[2]], persona, tasks)
+
+
+@pytest.mark.parametrize(
+    ("style", "text", "reason"),
+    [
+        ("formal, cites the rule", "Hey, I need my ledger to balance before Friday. ", "'Hey' is not how"),
+        ("clipped, three words at most", "I need my ledger to balance before Friday and more. ", ""),
+        ("clipped, three words at most", "I need my ledger to balance " * 5 + ". ", "sentences are too long"),
+        ("warm", "Hey, I need my ledger to balance before Friday. ", ""),
+    ],
+)
+def test_an_utterance_far_from_the_personas_register_is_refused(style: str, text: str, reason: str) -> None:
+    persona = TAXONOMY.personas[0].model_copy(update={"communication_style": style})
+    text *= 80 // len(text.split())
+    problem = problem_with_answer(text, None, persona, ())
+    assert reason in problem if reason else problem == ""
 
 
 def test_a_repeated_answer_is_not_taken_twice() -> None:
