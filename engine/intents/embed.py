@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from engine.errors import InputError
 from engine.ports import Embedder, Progress
@@ -13,11 +16,12 @@ from engine.store.project import Project
 from engine.store.vectors import append_vectors, read_vectors
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-_SAVE_EVERY = 128
-"""Texts between two writes: what a killed process loses at most (about half a minute on two cores)."""
+_CHUNK = 128
+"""Texts that are embedded at once: what a killed process loses at least (half a minute of two cores)."""
+_SAVE_EVERY_S = 20.0
+"""Seconds between two writes, so that a fast embedder does not leave hundreds of small files."""
 
 
 def embed_missing(
@@ -35,12 +39,36 @@ def embed_missing(
     texts = list(dict.fromkeys(intent.utterance for intent in intents))
     missing = [texts[i] for i in read_vectors(project, embedder.name, texts).missing]
     missing.sort(key=len, reverse=True)
-    for start in range(0, len(missing), _SAVE_EVERY):
-        chunk = missing[start : start + _SAVE_EVERY]
-        append_vectors(
-            project, embedder.name, chunk, embedder.encode(chunk, _shifted(progress, start, len(missing)))
-        )
+    keep = _Keeper(project, embedder.name)
+    try:
+        for start in range(0, len(missing), _CHUNK):
+            chunk = missing[start : start + _CHUNK]
+            keep.add(chunk, embedder.encode(chunk, _shifted(progress, start, len(missing))))
+    finally:  # what an interruption finds unsaved is saved too
+        keep.save()
     return len(missing)
+
+
+class _Keeper:
+    """Saves vectors as they come, but not more often than needed."""
+
+    def __init__(self, project: Project, model: str) -> None:
+        self._project = project
+        self._model = model
+        self._texts: list[str] = []
+        self._vectors: list[NDArray[np.float32]] = []
+        self._saved_at = time.monotonic()
+
+    def add(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        self._texts += texts
+        self._vectors.append(vectors)
+        if time.monotonic() - self._saved_at >= _SAVE_EVERY_S:
+            self.save()
+
+    def save(self) -> None:
+        if self._texts:
+            append_vectors(self._project, self._model, self._texts, np.concatenate(self._vectors))
+        self._texts, self._vectors, self._saved_at = [], [], time.monotonic()
 
 
 def random_part(intents: Sequence[Intent], n: int, seed: int) -> list[Intent]:
