@@ -19,6 +19,7 @@ class ProjectPaths:
       taxonomy/personas.yaml domains.yaml tasks.yaml complexities.yaml   the current version
       taxonomy/versions/v0001/*.yaml                                     every save
       intents/BATCH.jsonl  intents/BATCH.json  intents/decisions.jsonl   batches, how they came to be; dedup
+      intents/decisions.json                                             how dedup's decisions came to be
       intents/overrules.jsonl                                            what a curator decided against it
       embeddings/MODEL/*.parquet   embeddings/MODEL/map.parquet          by model and utterance hash
       embeddings/MODEL/gram.bin                                          derived, safe to delete
@@ -56,6 +57,11 @@ class ProjectPaths:
     def dedup_decisions(self) -> Path:
         """What dedup decided, one JSON a line, rewritten whole."""
         return self.intents / "decisions.jsonl"
+
+    @property
+    def dedup_report(self) -> Path:
+        """How the decisions came to be."""
+        return self.intents / "decisions.json"
 
     @property
     def overrules(self) -> Path:

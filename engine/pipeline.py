@@ -25,20 +25,22 @@ from engine.intents.where import parse_where
 from engine.ports import ChatModel, Progress
 from engine.providers.embedders import embedder_name
 from engine.query.run import select_ids
+from engine.schema.base import utc_now
 from engine.schema.chat import Usage
-from engine.schema.intent import Cell, Intent
+from engine.schema.intent import Cell, DedupReport, Intent
 from engine.schema.taxonomy import Taxonomy
 from engine.store import Project
 from engine.store.files import read_bytes, write_text
 from engine.store.intents import (
+    by_hand,
     known_ids,
-    latest,
     list_batches,
     read_intents,
     read_kept_intents,
     read_overrules,
     write_batch,
     write_decisions,
+    write_dedup_report,
 )
 from engine.store.vectors import read_vectors
 from engine.taxonomy import current_taxonomy, keep_taxonomy
@@ -350,12 +352,23 @@ def dedup_intents(
     intents = read_intents(project)
     model = embedder_name(project.settings.embedder)
     vectors = vectors_of(project, model, intents) if semantic else None
-    by_hand = {o.intent_id: o.keep for o in latest(read_overrules(project)).values()}
-    decisions = find_duplicates(intents, vectors, thresholds, by_hand=by_hand, progress=progress)
+    said = by_hand(read_overrules(project))
+    decisions = find_duplicates(intents, vectors, thresholds, by_hand=said, progress=progress)
     write_decisions(project, decisions)
-    present = [by_hand[i.intent_id] for i in intents if i.intent_id in by_hand]
+    present = [said[i.intent_id] for i in intents if i.intent_id in said]
     kept = {i.intent_id for i in read_kept_intents(project)}
     before, after = _vendi_of(project, model, intents, kept)
+    report = DedupReport(
+        created_at=utc_now(),
+        cosine=thresholds.cosine,
+        lexical=thresholds.lexical,
+        words=thresholds.words,
+        semantic=semantic,
+        n_intents=len(intents),
+        vendi_before=before,
+        vendi_after=after,
+    )
+    write_dedup_report(project, report)
     return Deduplicated(
         n_intents=len(intents),
         n_kept=len(kept),

@@ -16,11 +16,12 @@ from engine.catalog import Catalog
 from engine.errors import InputError
 from engine.intents.coverage import Coverage, coverage
 from engine.intents.crosstab import Crosstab, crosstab
+from engine.intents.review import Pair, pairs_of
 from engine.intents.targets import Targets, targets_of
 from engine.providers.embedders import embedder_name
 from engine.schema.intent import Intent
 from engine.schema.taxonomy import Taxonomy
-from engine.store.intents import read_kept_intents
+from engine.store.intents import kept_among, read_decisions, read_intents, read_overrules
 from engine.store.project import Project
 from engine.taxonomy import content_hash, current_taxonomy
 from engine.taxonomy.check import validate
@@ -71,14 +72,35 @@ def is_mapped(project: Project) -> bool:
     return project.paths.map(embedder_name(project.settings.embedder)).is_file()
 
 
+def intents(project: Project) -> list[Intent]:
+    """All intents, the repeats included; not to be written to."""
+    return _intents(project, stamp(project.paths.intents, "batch-*.jsonl"))
+
+
+@st.cache_resource(show_spinner="Reading the intents", max_entries=2, hash_funcs=_BY_ROOT)
+def _intents(project: Project, at: Stamp) -> list[Intent]:
+    return read_intents(project)
+
+
 def kept_intents(project: Project) -> list[Intent]:
     """The intents that dedup kept; not to be written to."""
     return _kept_intents(project, _intents_stamp(project))
 
 
-@st.cache_resource(show_spinner="Reading the intents", max_entries=2, hash_funcs=_BY_ROOT)
+@st.cache_resource(show_spinner=False, max_entries=2, hash_funcs=_BY_ROOT)
 def _kept_intents(project: Project, at: Stamp) -> list[Intent]:
-    return read_kept_intents(project)
+    # A curator's word changes one small file: the batches are not read again for it.
+    return kept_among(intents(project), read_decisions(project), read_overrules(project))
+
+
+def pairs(project: Project) -> list[Pair]:
+    """What dedup found and what curators said of it; not to be written to."""
+    return _pairs(project, _intents_stamp(project))
+
+
+@st.cache_resource(show_spinner=False, max_entries=2, hash_funcs=_BY_ROOT)
+def _pairs(project: Project, at: Stamp) -> list[Pair]:
+    return list(pairs_of(intents(project), read_decisions(project), read_overrules(project)))
 
 
 def taxonomy(project: Project) -> Taxonomy:

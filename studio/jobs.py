@@ -18,6 +18,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from engine.errors import InputError, StudioError, one_line
+from engine.intents.dedup import DEFAULTS, Thresholds
 from engine.intents.propose import BALANCE, Proposal
 from engine.ports import Progress
 from engine.schema.base import Record
@@ -39,7 +40,8 @@ class Step(Record):
     by_gain: bool = False
     """Realise the cells that "propose" gives for the same count, seed, condition and balance."""
     balance: float = BALANCE
-    threshold: float | None = None
+    thresholds: Thresholds = DEFAULTS
+    semantic: bool = True
 
 
 class Request(Record):
@@ -179,11 +181,9 @@ def _embed(project: Project, _: Step, progress: Progress) -> Outcome:
 
 
 def _dedup(project: Project, step: Step, progress: Progress) -> Outcome:
-    from engine.intents.dedup import DEFAULTS, Thresholds
     from engine.pipeline import dedup_intents
 
-    cosine = DEFAULTS.cosine if step.threshold is None else step.threshold
-    done = dedup_intents(project, Thresholds(cosine=cosine), progress=progress)
+    done = dedup_intents(project, step.thresholds, semantic=step.semantic, progress=progress)
     return Outcome(f"{done.n_dropped:,} repeats dropped")
 
 

@@ -10,7 +10,9 @@ from typing import NamedTuple
 from engine import build
 from engine.intents.realize import realize_scripted
 from engine.intents.sample import sample_cells
+from engine.schema.intent import Intent
 from engine.store import Project
+from engine.store.intents import read_intents, write_batch
 from engine.taxonomy import keep_taxonomy
 
 MAX_WORDS_CHANGED = 6
@@ -60,6 +62,20 @@ def plant(texts: list[str], n_repeats: int, seed: int) -> Planted:
             repeats[place] = kinds[row]
         seen.add(row)
     return Planted([text for text, _, _ in pool], repeats)
+
+
+def add_repeats(project: Project, n_repeats: int, seed: int = 1) -> list[Intent]:
+    """Writes a batch of repeats of as many intents: by turns in other marks and in some other words."""
+    rng = random.Random(seed)
+    intents = read_intents(project)
+    vocabulary = sorted({word for intent in intents for word in intent.utterance.split()})
+    repeats = []
+    for number, intent in enumerate(rng.sample(intents, n_repeats)):
+        text = intent.utterance
+        text = _other_words(text, vocabulary, rng) if number % 2 else _other_marks(text, rng)
+        repeats.append(intent.model_copy(update={"intent_id": f"repeat-{number:04d}", "utterance": text}))
+    write_batch(project, repeats)
+    return repeats
 
 
 def _other_marks(text: str, rng: random.Random) -> str:

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from engine.pipeline import Deduplicated, Generated
 
 _GROUPINGS = ["domain", "task", "persona", "industry", "complexity"]
+_OVERRULED = {
+    "keep": "is kept by hand",
+    "drop": "is dropped by hand: 'ise-studio intents dedup' judges anew what it was repeated by",
+    "take-back": "is as dedup says: 'ise-studio intents dedup' judges it anew",
+}
 
 
 @click.group()
@@ -293,19 +298,23 @@ def _pair_text(pair: Pair) -> str:
 
 @intents.command()
 @click.argument("intent_id", metavar="ID")
-@click.option("--keep/--drop", default=None, help="Kept, or dropped, whatever dedup finds.")
+@click.option("--keep", "word", flag_value="keep", help="Kept, whatever dedup finds.")
+@click.option("--drop", "word", flag_value="drop", help="Dropped, whatever dedup finds.")
+@click.option("--take-back", "word", flag_value="take-back", help="As dedup says, whatever was said here.")
 @click.option("--note", default="", help="Why.")
 @pass_session
-def overrule(session: Session, intent_id: str, keep: bool | None, note: str) -> None:
-    """Keep or drop one intent by hand; it holds over every later run of dedup."""
-    from engine.intents.review import overrule_dedup
+def overrule(session: Session, intent_id: str, word: str | None, note: str) -> None:
+    """Keep or drop one intent by hand, or take that back; it holds over every later run of dedup."""
+    from engine.intents.review import overrule_dedup, take_back
 
-    if keep is None:
-        raise click.UsageError("say --keep or --drop")
-    said = overrule_dedup(session.project(), intent_id, keep=keep, note=note)
-    text = f"{intent_id} is {'kept' if keep else 'dropped'} by hand"
-    again = "" if keep else ": 'ise-studio intents dedup' judges anew what it was repeated by"
-    session.answer(said.model_dump(mode="json"), text + again)
+    if word is None:
+        raise click.UsageError("say --keep, --drop or --take-back")
+    project = session.project()
+    if word == "take-back":
+        said = take_back(project, intent_id, note=note)
+    else:
+        said = overrule_dedup(project, intent_id, keep=word == "keep", note=note)
+    session.answer(said.model_dump(mode="json"), f"{intent_id} {_OVERRULED[word]}")
 
 
 @intents.command("map")

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from engine.errors import NotFoundError, one_line
 from engine.schema.base import utc_now
-from engine.schema.intent import DedupDecision, Overrule
-from engine.store.intents import add_overrule, latest, read_decisions, read_intents, read_overrules
+from engine.schema.intent import DedupDecision, Intent, Overrule
+from engine.store.intents import (
+    add_overrule,
+    known_ids,
+    latest,
+    read_decisions,
+    read_intents,
+    read_overrules,
+)
 from engine.store.project import Project
 
 BY_HAND = "hand"
 """The method of what was dropped by hand although dedup had found nothing."""
+DROPPED, KEPT_BY_HAND, DROPPED_BY_HAND = "dropped", "kept by hand", "dropped by hand"
+"""The verdicts on a pair: dedup's own, then a curator's two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +58,20 @@ def list_pairs(project: Project, method: str | None = None, limit: int | None = 
     Raises:
         InputError: A file of intents, decisions or overrules is damaged.
     """
-    found = [pair for pair in _pairs(project) if method in (None, pair.method)]
-    return found[:limit]
+    pairs = pairs_of(read_intents(project), read_decisions(project), read_overrules(project))
+    return [pair for pair in pairs if method in (None, pair.method)][:limit]
 
 
-def _pairs(project: Project) -> Iterator[Pair]:
-    decisions = {d.intent_id: d for d in read_decisions(project)}
-    overrules = latest(read_overrules(project))
-    texts = {i.intent_id: i.utterance for i in read_intents(project)}
+def pairs_of(
+    intents: Sequence[Intent], decisions: Sequence[DedupDecision], overrules: Sequence[Overrule]
+) -> Iterator[Pair]:
+    """The pairs among `intents`, in their order, by what dedup decided and what curators said."""
+    decided = {d.intent_id: d for d in decisions}
+    said = latest(overrules)
+    texts = {i.intent_id: i.utterance for i in intents}
     for intent_id, text in texts.items():
-        overrule = overrules.get(intent_id)
-        decision = decisions.get(intent_id) or (overrule.decision if overrule else None)
+        overrule = said.get(intent_id)
+        decision = decided.get(intent_id) or (overrule.decision if overrule else None)
         if decision or (overrule and not overrule.keep):
             yield _pair(text, intent_id, decision, overrule, texts)
 
@@ -71,9 +83,9 @@ def _pair(
     overrule: Overrule | None,
     texts: dict[str, str],
 ) -> Pair:
-    verdict = "dropped"
+    verdict = DROPPED
     if overrule:
-        verdict = "kept by hand" if overrule.keep else "dropped by hand"
+        verdict = KEPT_BY_HAND if overrule.keep else DROPPED_BY_HAND
     return Pair(
         intent_id=intent_id,
         utterance=text,
@@ -107,11 +119,39 @@ def overrule_dedup(
         NotFoundError: The project has no such intent.
         StudioError: The overrule cannot be written.
     """
-    if all(intent.intent_id != intent_id for intent in read_intents(project)):
+    if intent_id not in known_ids(project):
         raise NotFoundError(
             f"no intent {one_line(intent_id, 90)!r} in {project.root}: 'ise-studio intents pairs' names them"
         )
-    before = latest(read_overrules(project)).get(intent_id)
+    return _say(project, intent_id, keep, note, author)
+
+
+def take_back(project: Project, intent_id: str, *, note: str = "", author: str | None = None) -> Overrule:
+    """Takes a curator's word on one intent back: dedup's counts again.
+
+    It takes effect at once. Where dedup was run meanwhile, and so has decided nothing about the intent, the
+    intent is kept until dedup is run again.
+
+    Args:
+        project: Where the intent is.
+        intent_id: Which.
+        note: Why.
+        author: Who says so; None takes $USER, else "curator".
+
+    Raises:
+        NotFoundError: Nobody's word stands on this intent.
+        StudioError: It cannot be written.
+    """
+    if intent_id not in latest(read_overrules(project)):
+        raise NotFoundError(
+            f"nothing to take back on {one_line(intent_id, 90)!r}: 'ise-studio intents pairs' names what was "
+            "kept or dropped by hand"
+        )
+    return _say(project, intent_id, None, note, author)
+
+
+def _say(project: Project, intent_id: str, keep: bool | None, note: str, author: str | None) -> Overrule:
+    before = {o.intent_id: o for o in read_overrules(project)}.get(intent_id)
     decisions = {d.intent_id: d for d in read_decisions(project)}
     overrule = Overrule(
         intent_id=intent_id,

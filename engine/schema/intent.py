@@ -73,14 +73,31 @@ class DedupDecision(Record):
     similarity: float = Field(ge=-1.0, le=1.0001)
 
 
+class DedupReport(Record):
+    """How the decisions that stand came to be: when, from which similarities on, and what they came to."""
+
+    created_at: datetime
+    cosine: float
+    lexical: float
+    words: float
+    semantic: bool
+    """Whether meanings were compared; without it the cosine and the words said nothing."""
+    n_intents: Count
+    vendi_before: float | None = None
+    """The Vendi Score (q = 1) of all intents that had a vector; None where none had."""
+    vendi_after: float | None = None
+    """The same of those among them that were kept."""
+
+
 class Overrule(Record):
-    """A curator's word on one intent, against dedup's or before it: kept, or dropped by hand.
+    """A curator's word on one intent, against dedup's or before it: kept, dropped by hand, or taken back.
 
     Of several on one intent the last one counts. It holds over every later run of dedup.
     """
 
     intent_id: Slug
-    keep: bool
+    keep: bool | None
+    """None takes back what was said before: dedup's word counts again."""
     author: str = Field(min_length=1)
     created_at: datetime
     note: str = ""

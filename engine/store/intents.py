@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from engine.errors import InputError, NotFoundError, StudioError
 from engine.schema.base import utc_now
-from engine.schema.intent import Batch, DedupDecision, Intent, Overrule
+from engine.schema.intent import Batch, DedupDecision, DedupReport, Intent, Overrule
 from engine.store.files import (
     exclusive,
     read_bytes,
@@ -15,6 +15,7 @@ from engine.store.files import (
     read_record,
     write_json_lines,
     write_record,
+    writing,
 )
 from engine.store.project import Project
 
@@ -111,8 +112,32 @@ def read_decisions(project: Project) -> list[DedupDecision]:
 
 
 def write_decisions(project: Project, decisions: list[DedupDecision]) -> None:
-    """Replaces what dedup decided."""
+    """Replaces what dedup decided; the report goes, as it was about the decisions that went."""
+    with writing(project.paths.dedup_report):
+        project.paths.dedup_report.unlink(missing_ok=True)
     write_json_lines(project.paths.dedup_decisions, decisions)
+
+
+def dedup_has_run(project: Project) -> bool:
+    """True when there are decisions of dedup, be it that nothing repeats anything."""
+    return project.paths.dedup_decisions.is_file()
+
+
+def read_dedup_report(project: Project) -> DedupReport | None:
+    """How dedup's decisions came to be; None where nothing says so.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    try:
+        return read_record(project.paths.dedup_report, DedupReport)
+    except NotFoundError:
+        return None
+
+
+def write_dedup_report(project: Project, report: DedupReport) -> None:
+    """Says how the decisions that stand came to be."""
+    write_record(project.paths.dedup_report, report)
 
 
 def read_overrules(project: Project) -> list[Overrule]:
@@ -130,12 +155,24 @@ def add_overrule(project: Project, overrule: Overrule) -> None:
 
 
 def latest(overrules: Iterable[Overrule]) -> dict[str, Overrule]:
-    """The overrule that counts, by intent id."""
-    return {o.intent_id: o for o in overrules}
+    """The overrule that counts, by intent id; of an intent whose overrule was taken back there is none."""
+    last = {o.intent_id: o for o in overrules}
+    return {intent_id: overrule for intent_id, overrule in last.items() if overrule.keep is not None}
+
+
+def by_hand(overrules: Iterable[Overrule]) -> dict[str, bool]:
+    """Whether a curator wants an intent kept (or dropped), by its id."""
+    return {intent_id: bool(overrule.keep) for intent_id, overrule in latest(overrules).items()}
 
 
 def read_kept_intents(project: Project) -> list[Intent]:
     """The intents that dedup did not drop, but for those on which a curator said otherwise."""
-    kept = {d.intent_id: False for d in read_decisions(project)}
-    kept |= {o.intent_id: o.keep for o in read_overrules(project)}
-    return [i for i in read_intents(project) if kept.get(i.intent_id, True)]
+    return kept_among(read_intents(project), read_decisions(project), read_overrules(project))
+
+
+def kept_among(
+    intents: Iterable[Intent], decisions: Iterable[DedupDecision], overrules: Iterable[Overrule]
+) -> list[Intent]:
+    """Those of `intents` that dedup did not drop, but for those on which a curator said otherwise."""
+    kept = {d.intent_id: False for d in decisions} | by_hand(overrules)
+    return [i for i in intents if kept.get(i.intent_id, True)]

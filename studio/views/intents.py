@@ -19,8 +19,9 @@ from studio.widgets.make_intents import follow_up_button, make_form
 from studio.widgets.map_panel import map_panel
 from studio.widgets.plain import escaped
 from studio.widgets.propose_panel import propose_panel
+from studio.widgets.repeats_panel import repeats_panel
 
-_TABS = ["Map", "Diversity", "Coverage", "Propose", "Table"]
+_TABS = ["Map", "Diversity", "Coverage", "Propose", "Repeats", "Table"]
 
 
 def view() -> None:
@@ -33,19 +34,21 @@ def view() -> None:
     busy = job_panel(project)
     with place:
         make_form(project, busy=busy)
-    if not kept:
-        if not busy:
-            empty_state(
-                "No intents yet", "Make a few hundred: the scripted realiser needs no model and no network."
-            )
-        return
-    _tabs(project, busy=busy)
+    if kept:
+        _tabs(project, busy=busy)
+    elif cached.intents(project):
+        st.caption("Every intent is dropped by hand. Take one back to go on.")
+        _repeats(project, busy=busy)
+    elif not busy:
+        empty_state(
+            "No intents yet", "Make a few hundred: the scripted realiser needs no model and no network."
+        )
 
 
 def _tabs(project: Project, *, busy: bool) -> None:
     """Only the open tab is worked out: two of them cost seconds on a large pool."""
     tabs = st.tabs(_TABS, key="tab", on_change="rerun", bind="query-params")
-    for tab, draw in zip(tabs, (_map, _diversity, _coverage, _propose, _table), strict=True):
+    for tab, draw in zip(tabs, (_map, _diversity, _coverage, _propose, _repeats, _table), strict=True):
         if tab.open:
             with tab, errors.shown():
                 draw(project, busy=busy)
@@ -82,6 +85,10 @@ def _coverage(project: Project, *, busy: bool) -> None:
 
 def _propose(project: Project, *, busy: bool) -> None:
     propose_panel(project, busy=busy)
+
+
+def _repeats(project: Project, *, busy: bool) -> None:
+    repeats_panel(project, busy=busy)
 
 
 def _table(project: Project, *, busy: bool) -> None:

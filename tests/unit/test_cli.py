@@ -133,6 +133,13 @@ def test_dedup_is_reviewed_on_the_command_line(project: Project) -> None:
     assert (pair["utterance"], pair["other"]) == (again.utterance, first.utterance)
     assert (pair["verdict"], pair["duplicate_of"]) == ("kept by hand", first.intent_id)
     assert "kept by hand: exact 1.000" in call("intents", "pairs", project=project).stdout
+    assert call("intents", "overrule", again.intent_id, "--take-back", project=project).returncode == 0
+    assert f"{again.intent_id} dropped: exact" in call("intents", "pairs", project=project).stdout
+    assert_one_line_error(
+        call("intents", "overrule", again.intent_id, "--take-back", project=project),
+        2,
+        "nothing to take back",
+    )
     assert_one_line_error(call("intents", "overrule", again.intent_id, project=project), 2, "--keep")
     assert_one_line_error(call("intents", "overrule", "nobody", "--drop", project=project), 2, "nobody")
     assert_one_line_error(call("intents", "dedup", "--lexical", "0", project=project), 2, "--lexical")

@@ -9,13 +9,15 @@ import pytest
 from engine.catalog import Catalog
 from engine.errors import InputError, NotFoundError
 from engine.intents.dedup import Thresholds
-from engine.intents.review import list_pairs, overrule_dedup
+from engine.intents.review import list_pairs, overrule_dedup, take_back
 from engine.pipeline import dedup_intents
 from engine.providers.embedders import HashingEmbedder
 from engine.store import Project
 from engine.store.intents import (
+    dedup_has_run,
     list_batches,
     read_decisions,
+    read_dedup_report,
     read_intents,
     read_kept_intents,
     read_overrules,
@@ -95,6 +97,45 @@ def test_the_last_word_counts_and_every_word_is_kept(pool: Project) -> None:
     assert {o.author for o in read_overrules(pool)} == {"bo"}
     assert [o.decision.duplicate_of for o in read_overrules(pool) if o.decision] == ["intent_0"] * 3
     assert len(list_batches(pool)) == 1
+
+
+def test_a_word_that_is_taken_back_leaves_dedup_s_own(pool: Project) -> None:
+    _dedup(pool)
+    overrule_dedup(pool, "intent_1", keep=True)
+    overrule_dedup(pool, "intent_3", keep=False)
+    assert _kept(pool) == ["intent_0", "intent_1"]
+    take_back(pool, "intent_1", note="it is one wish", author="bo")
+    take_back(pool, "intent_3")
+    assert _kept(pool) == ["intent_0", "intent_3"]
+    (lexical, exact) = list_pairs(pool)
+    assert {lexical.verdict, exact.verdict} == {"dropped"}
+    assert lexical.author is None
+    assert [(o.keep, o.note) for o in read_overrules(pool)][2] == (None, "it is one wish")
+    with pytest.raises(NotFoundError, match="nothing to take back"):
+        take_back(pool, "intent_1")
+
+
+def test_a_keep_that_is_taken_back_after_a_later_dedup_waits_for_the_next(pool: Project) -> None:
+    _dedup(pool)
+    overrule_dedup(pool, "intent_1", keep=True)
+    _dedup(pool)
+    take_back(pool, "intent_1")
+    assert _kept(pool) == ["intent_0", "intent_1", "intent_3"]
+    _dedup(pool)
+    assert _kept(pool) == ["intent_0", "intent_3"]
+    overrule_dedup(pool, "intent_1", keep=True)
+    assert list_pairs(pool)[0].method == "lexical"
+
+
+def test_the_report_says_how_the_decisions_came_to_be(pool: Project) -> None:
+    assert not dedup_has_run(pool)
+    assert read_dedup_report(pool) is None
+    dedup_intents(pool, Thresholds(lexical=0.7), semantic=False)
+    report = read_dedup_report(pool)
+    assert report is not None
+    assert (report.lexical, report.cosine, report.semantic) == (0.7, 0.85, False)
+    assert (report.n_intents, report.vendi_after) == (4, None)
+    assert dedup_has_run(pool)
 
 
 def test_without_a_user_name_the_author_is_the_curator(
