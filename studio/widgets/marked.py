@@ -7,6 +7,7 @@ into the page as `textContent`, never as Markdown or HTML.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -14,12 +15,14 @@ from studio.widgets.content import CHARACTERS_SHOWN
 from studio.widgets.plain import visible
 from studio.widgets.word_diff import Part
 
+_HTML = '<div class="lines"></div>'
 _CSS = """
-div { color: var(--st-text-color); font-family: var(--st-font); font-size: 0.96rem; line-height: 1.6; }
+.lines { color: var(--st-text-color); font-family: var(--st-font); font-size: 0.96rem; line-height: 1.6; }
 p { margin: 0 0 0.4rem; white-space: pre-wrap; overflow-wrap: anywhere; }
-p.fact { font-size: 0.86rem; line-height: 1.45; margin: 0 0 0.15rem; opacity: 0.9; }
-p.first { border-top: 1px solid var(--st-border-color); margin-top: 0.7rem; padding-top: 0.6rem; }
-b { font-weight: 600; margin-right: 0.5rem; }
+p.fact { display: grid; grid-template-columns: 5.6rem 1fr; margin: 0 0 0.2rem; }
+p.fact { font-size: 0.86rem; line-height: 1.45; }
+p.first { border-top: 1px solid var(--st-border-color); margin-top: 0.8rem; padding-top: 0.7rem; }
+b { font-weight: 400; opacity: 0.72; }
 mark {
   background: var(--st-yellow-background-color); color: inherit; border-radius: 3px; padding: 0 0.1em;
   text-decoration: underline 2px; text-underline-offset: 3px; text-decoration-color: var(--st-orange-color);
@@ -27,24 +30,33 @@ mark {
 """
 _JS = """
 export default function ({ data, parentElement }) {
-  const place = parentElement.querySelector("div");
-  place.replaceChildren(...data.lines.map((line, at) => {
-    const p = document.createElement("p");
-    if (line.some(([, kind]) => kind === "label")) p.className = at === 1 ? "fact first" : "fact";
-    p.append(...line.map(([text, kind]) => {
-      if (!kind) return document.createTextNode(text);
-      const element = document.createElement(kind === "mark" ? "mark" : "b");
-      element.textContent = text;
-      return element;
-    }));
-    return p;
+  const place = parentElement.querySelector(".lines");
+  const made = (name, text) => Object.assign(document.createElement(name), { textContent: text });
+  place.replaceChildren(...data.lines.map(({ label, parts }, at) => {
+    const said = document.createElement(label ? "span" : "p");
+    said.append(...parts.map(([text, marked]) => made(marked ? "mark" : "span", text)));
+    if (!label) return said;
+    const fact = made("p", "");
+    fact.className = at === 1 ? "fact first" : "fact";
+    fact.append(made("b", label), said);
+    return fact;
   }));
 }
 """
 
 
-def marked_lines(lines: Sequence[Sequence[Part]], key: str) -> None:
-    """Lines of text; parts of kind "mark" stand out, a line with a "label" is a fact. `key` is unique."""
-    shown = [[[visible(part.text)[:CHARACTERS_SHOWN], part.kind] for part in line] for line in lines]
-    component = st.components.v2.component("ise_marked_lines", html="<div></div>", css=_CSS, js=_JS)
+class Line(NamedTuple):
+    """A line of text; with a label, which is our own word, it is a fact below the text."""
+
+    parts: Sequence[Part]
+    label: str = ""
+
+
+def marked_lines(lines: Sequence[Line], key: str) -> None:
+    """The lines, their marked parts standing out. `key` is unique on the page."""
+    shown = [
+        {"label": label, "parts": [(visible(p.text)[:CHARACTERS_SHOWN], p.marked) for p in parts]}
+        for parts, label in lines
+    ]
+    component = st.components.v2.component("ise_marked_lines", html=_HTML, css=_CSS, js=_JS)
     component(data={"lines": shown}, key=key)

@@ -9,7 +9,7 @@ from engine.schema.intent import Intent
 from engine.store.project import Project
 from studio import cached
 from studio.widgets import content
-from studio.widgets.marked import marked_lines
+from studio.widgets.marked import Line, marked_lines
 from studio.widgets.plain import escaped, moment, visible
 from studio.widgets.word_diff import Part, differing, listed
 
@@ -32,7 +32,7 @@ def pair_card(project: Project, pair: Pair) -> None:
     with left:
         _head("Earlier", pair.duplicate_of)
         if earlier:
-            marked_lines([before, *_facts(earlier, repeat)], "pair-earlier")
+            marked_lines([Line(before), *_facts(earlier, repeat)], "pair-earlier")
             if all(i.intent_id != earlier.intent_id for i in cached.kept_intents(project)):
                 st.caption("It is not kept any more: a new run of dedup judges the repeat anew.")
         else:
@@ -44,20 +44,23 @@ def pair_card(project: Project, pair: Pair) -> None:
     with right:
         _head("Repeat", pair.intent_id)
         text = after if earlier else [Part(repeat.utterance)]
-        marked_lines([text, *_facts(repeat, earlier or repeat)], "pair-repeat")
+        marked_lines([Line(text), *_facts(repeat, earlier or repeat)], "pair-repeat")
 
 
 def _verdict(pair: Pair) -> None:
     """Method, similarity and what became of the repeat; where a person said so, who and when."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        colour = {DROPPED: "gray", KEPT_BY_HAND: "green"}.get(pair.verdict, "red")
-        st.badge("dropped by dedup" if pair.verdict == DROPPED else pair.verdict, color=colour)
+        if pair.verdict == DROPPED:
+            st.badge("dropped by dedup", color="gray")
+        else:
+            st.badge(pair.verdict, color="green" if pair.verdict == KEPT_BY_HAND else "red")
         similarity = "" if pair.similarity is None else f" {pair.similarity:.3f}"
         st.badge(escaped(f"{pair.method}{similarity}"), color="blue")
-        st.caption(_MEANS.get(pair.method, ""), width="content")
-    if pair.author and pair.decided_at:
-        note = f": {pair.note}" if pair.note else ""
-        content.quiet(f"{pair.author}, {moment(pair.decided_at)}{note}", "pair-said")
+        if pair.author and pair.decided_at:
+            note = f": {pair.note}" if pair.note else ""
+            content.quiet(f"{pair.author}, {moment(pair.decided_at)}{note}", "pair-said")
+        else:
+            st.caption(_MEANS.get(pair.method, ""), width="content")
 
 
 def _head(title: str, intent_id: str | None) -> None:
@@ -67,7 +70,7 @@ def _head(title: str, intent_id: str | None) -> None:
             content.quiet(intent_id, f"pair-id-{title.lower()}")
 
 
-def _facts(intent: Intent, other: Intent) -> list[list[Part]]:
+def _facts(intent: Intent, other: Intent) -> list[Line]:
     """The cell of an intent, what the other one's has not marked."""
 
     def persona(of: Intent) -> list[str]:
@@ -75,8 +78,8 @@ def _facts(intent: Intent, other: Intent) -> list[list[Part]]:
 
     cell, beside = intent.cell, other.cell
     return [
-        [Part("Persona", "label"), *listed(persona(intent), persona(other))],
-        [Part("Domains", "label"), *listed(cell.domain_ids, beside.domain_ids)],
-        [Part("Tasks", "label"), *listed(cell.task_ids, beside.task_ids, " → ")],
-        [Part("Complexity", "label"), *listed([cell.complexity.value], [beside.complexity.value])],
+        Line(listed(persona(intent), persona(other)), "Persona"),
+        Line(listed(cell.domain_ids, beside.domain_ids), "Domains"),
+        Line(listed(cell.task_ids, beside.task_ids, " → "), "Tasks"),
+        Line(listed([cell.complexity.value], [beside.complexity.value]), "Complexity"),
     ]

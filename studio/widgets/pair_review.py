@@ -31,7 +31,11 @@ _LAST = "pair_said"
 def pair_review(project: Project, found: Sequence[Pair]) -> None:
     """The filter, the chosen pair and the list."""
     wanted = _filtered(found)
-    _last_word(project, found)
+    with st.container(horizontal=True, vertical_alignment="center", key="pair-counts"):
+        n_open = sum(p.verdict == DROPPED for p in wanted)
+        st.caption(f"{plural(len(wanted), 'pair')} · {count(n_open)} not judged yet", width="content")
+        st.space("stretch")
+        _last_word(project, found)
     if not wanted:
         st.info("No pair fits. Take a condition out.")
         return
@@ -43,7 +47,7 @@ def pair_review(project: Project, found: Sequence[Pair]) -> None:
 
 
 def _filtered(found: Sequence[Pair]) -> list[Pair]:
-    columns = st.columns([3, 1.2, 1.4, 2], vertical_alignment="bottom")
+    columns = st.columns([4, 1, 1.2])
     text = columns[0].text_input(
         "Text in either utterance, or an id", type="search", key="pair_text", bind="query-params"
     )
@@ -52,14 +56,11 @@ def _filtered(found: Sequence[Pair]) -> list[Pair]:
         "Verdict", [_ANY, DROPPED, KEPT_BY_HAND, DROPPED_BY_HAND], key="verdict", bind="query-params"
     )
     sought = (text or "").casefold().strip()
-    wanted = [
+    return [
         p
         for p in found
         if method in (_ANY, p.method) and verdict in (_ANY, p.verdict) and (not sought or _holds(p, sought))
     ]
-    n_open = sum(p.verdict == DROPPED for p in wanted)
-    columns[3].caption(f"{plural(len(wanted), 'pair')} · {count(n_open)} not judged yet")
-    return wanted
 
 
 def _holds(pair: Pair, sought: str) -> bool:
@@ -87,13 +88,12 @@ def _go(wanted: Sequence[Pair], place: int) -> None:
 def _steer(project: Project, wanted: Sequence[Pair], place: int) -> None:
     """The buttons: K keeps, D drops, T takes back, Left and Right go on."""
     pair = wanted[place]
-    with st.container(horizontal=True, vertical_alignment="bottom", key="pair-steering"):
+    with st.container(horizontal=True, vertical_alignment="center", key="pair-steering"):
         for label, keep, key in (("Keep both", True, "K"), ("Drop the repeat", False, "D")):
             st.button(
                 label,
                 shortcut=key,
                 type="primary" if keep else "secondary",
-                disabled=pair.verdict == (KEPT_BY_HAND if keep else DROPPED_BY_HAND),
                 on_click=_decide,
                 args=(project, wanted, place, keep),
             )
@@ -142,16 +142,15 @@ def _last_word(project: Project, found: Sequence[Pair]) -> None:
     pair = next((p for p in found if p.intent_id == st.session_state.get(_LAST)), None)
     if pair is None or pair.verdict == DROPPED or pair.intent_id == state.address_text("pair"):
         return
-    with st.container(horizontal=True, vertical_alignment="center", key="pair-last"):
-        st.caption(escaped(f"{pair.intent_id} {pair.verdict}"), width="content")
-        st.button(
-            "Undo",
-            key="pair-undo",
-            shortcut="U",
-            type="tertiary",
-            on_click=_take_back,
-            args=(project, pair.intent_id),
-        )
+    st.caption(escaped(f"{pair.intent_id} {pair.verdict}"), width="content")
+    st.button(
+        "Undo",
+        key="pair-undo",
+        shortcut="U",
+        type="tertiary",
+        on_click=_take_back,
+        args=(project, pair.intent_id),
+    )
 
 
 def _list(wanted: Sequence[Pair], place: int) -> None:
@@ -195,9 +194,10 @@ def _list(wanted: Sequence[Pair], place: int) -> None:
             "Verdict": st.column_config.TextColumn(width=110),
             "Method": st.column_config.TextColumn(width=80),
             "Similarity": st.column_config.NumberColumn(format="%.3f", width=80),
-            "Repeat": st.column_config.TextColumn(width=300),
-            "Repeats": st.column_config.TextColumn(width=300),
-            "Judged (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "Repeat": st.column_config.TextColumn(width=215),
+            "Repeats": st.column_config.TextColumn(width=215),
+            "By": st.column_config.TextColumn(width=80),
+            "Judged (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", width=125),
         },
         alt="Pairs of intents of which one repeats the other",
     )

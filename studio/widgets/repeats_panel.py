@@ -33,14 +33,17 @@ def repeats_panel(project: Project, *, busy: bool) -> None:
             "It drops intents that say again what an earlier one says. Run it here, then go through what it "
             "found: nothing is deleted, and each pair can be kept.",
         )
-        _run_form(project, report, busy=busy, expanded=True)
+        with st.container(border=True):
+            _run_form(project, report, busy=busy)
         if not cached.pairs(project):
             return
     found = cached.pairs(project)
     _figures(project, found, report)
     if dedup_has_run(project):
-        _age(project, found, report)
-        _run_form(project, report, busy=busy, expanded=False)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            _age(project, found, report)
+            with st.popover("Run dedup again", width="content"):
+                _run_form(project, report, busy=busy)
     if found:
         pair_review(project, found)
     else:
@@ -100,13 +103,10 @@ def _waits(found: Sequence[Pair], overrules: Sequence[Overrule]) -> bool:
     )
 
 
-def _run_form(project: Project, report: DedupReport | None, *, busy: bool, expanded: bool) -> None:
+def _run_form(project: Project, report: DedupReport | None, *, busy: bool) -> None:
     before = Thresholds(report.lexical, report.cosine, report.words) if report else DEFAULTS
-    with (
-        st.expander("Run dedup", expanded=expanded, icon=":material/content_copy:"),
-        st.form("dedup", border=False),
-    ):
-        columns = st.columns([1, 1, 1, 1.3, 1], vertical_alignment="bottom")
+    with st.form("dedup", border=False):
+        columns = st.columns(3)
         lexical = columns[0].number_input(
             "Lexical",
             _LEAST,
@@ -133,12 +133,13 @@ def _run_form(project: Project, report: DedupReport | None, *, busy: bool, expan
             help="Shared words, as a share of all, that must come with the cosine: a cosine alone cannot "
             "tell a paraphrase from another task in the same setting.",
         )
-        without = columns[3].toggle(
-            "Without vectors",
-            value=not report.semantic if report else False,
-            help="Compares words alone. With vectors, what has none yet is embedded first.",
-        )
-        asked = columns[4].form_submit_button("Run dedup", type="primary", width="stretch", disabled=busy)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            asked = st.form_submit_button("Run dedup", type="primary", disabled=busy)
+            without = st.toggle(
+                "Without vectors",
+                value=not report.semantic if report else False,
+                help="Compares words alone. With vectors, what has none yet is embedded first.",
+            )
     if asked:
         thresholds = Thresholds(lexical=float(lexical), cosine=float(cosine), words=float(words))
         step = Step(name="dedup", thresholds=thresholds, semantic=not without)

@@ -17,8 +17,8 @@ class Part(NamedTuple):
     """A stretch of a text."""
 
     text: str
-    kind: str = ""
-    """"mark" where it stands out, "label" where it is our own word, else empty."""
+    marked: bool = False
+    """Whether it stands out."""
 
 
 def differing(a: str, b: str) -> tuple[list[Part], list[Part]]:
@@ -36,10 +36,10 @@ def differing(a: str, b: str) -> tuple[list[Part], list[Part]]:
 
 def listed(entries: Sequence[str], others: Sequence[str], joint: str = ", ") -> list[Part]:
     """The entries one after another, those that `others` has not marked."""
-    parts = []
+    parts: list[Part] = []
     for entry in entries:
         parts += [Part(joint)] if parts else []
-        parts.append(Part(entry, "" if entry in others else "mark"))
+        parts.append(Part(entry, entry not in others))
     return parts
 
 
@@ -54,6 +54,6 @@ def _span(words: Sequence[re.Match[str]], start: int, end: int) -> tuple[int, in
 def _cut(text: str, spans: Sequence[tuple[int, int]]) -> list[Part]:
     parts, at = [], 0
     for start, end in spans:
-        parts += [Part(text[at:start]), Part(text[start:end], "mark")]
+        parts += [Part(text[at:start]), Part(text[start:end], marked=True)]
         at = end
     return [part for part in (*parts, Part(text[at:])) if part.text]

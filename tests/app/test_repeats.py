@@ -194,10 +194,10 @@ def test_a_text_that_is_cut_up_is_still_whole(a: str, b: str) -> None:
 
 def test_words_that_differ_are_marked_and_case_and_punctuation_are_not() -> None:
     before, after = differing("Sort the notes, then zip them.", "SORT the old notes; then pack THEM!")
-    assert [p.text for p in before if p.kind] == ["zip"]
-    assert [p.text for p in after if p.kind] == ["old", "pack"]
+    assert [p.text for p in before if p.marked] == ["zip"]
+    assert [p.text for p in after if p.marked] == ["old", "pack"]
     same = differing("Sort, my notes", "sort my... NOTES")
-    assert not any(p.kind for side in same for p in side)
+    assert not any(p.marked for side in same for p in side)
     assert words_of("Sort, my notes") == words_of("sort my... NOTES")
 
 
@@ -207,4 +207,4 @@ def test_very_long_texts_are_shown_unmarked() -> None:
 
 
 def test_entries_that_the_other_has_not_are_marked() -> None:
-    assert listed(["a", "b"], ["b"]) == [Part("a", "mark"), Part(", "), Part("b")]
+    assert listed(["a", "b"], ["b"]) == [Part("a", marked=True), Part(", "), Part("b")]

@@ -9,6 +9,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, expect
 
+from engine.intents.review import overrule_dedup
+from engine.pipeline import dedup_intents
 from engine.schema.run import RunState, RunStatus
 from engine.store.files import write_record, write_text
 from engine.store.project import Project
@@ -32,6 +34,8 @@ VIEWS = (
     "",
     "taxonomy",
     "intents?tab=Coverage",
+    "intents?tab=Repeats",
+    f"intents?tab=Repeats&method={quote(SHORT)}&pair_text=evil&pair={quote(SHORT)}",
     "intents?tab=Table",
     "runs",
     "trajectories",
@@ -55,7 +59,10 @@ def make_hostile_project(root: Path) -> Project:
         work_context=SHORT,
     )
     intent = make_intent(HOSTILE, persona=persona)
-    save_intents(project, intent)
+    repeat = make_intent(f"{HOSTILE} {HOSTILE[:20]}", persona=persona)
+    save_intents(project, intent, repeat)
+    dedup_intents(project, semantic=False)
+    overrule_dedup(project, repeat.intent_id, keep=True, note=HOSTILE, author=SHORT)
     calls = (
         make_call(f"echo '{HOSTILE}'", tool_error=HOSTILE, observation=HOSTILE),
         make_call(SHORT, tool=SHORT, call_id=SHORT, observation=HOSTILE, cwd=SHORT, error=SHORT),
@@ -109,3 +116,12 @@ def open_everything(studio: Watched) -> None:
         page.keyboard.press("Escape")
     studio.settle()
     page.wait_for_timeout(500)
+
+
+def test_the_texts_of_a_pair_are_shown_as_they_are(browser: Browser, hostile_address: str) -> None:
+    with watched(browser, hostile_address) as studio:
+        page = studio.open("intents?tab=Repeats")
+        for side in page.locator(".lines").all():
+            expect(side).to_contain_text("<script>alert(1)</script> :red[red] $x^2$")
+            assert side.locator("img, a, script").count() == 0
+        assert page.locator(".lines").count() == 2
