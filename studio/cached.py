@@ -19,7 +19,7 @@ from engine.intents.crosstab import Crosstab, crosstab
 from engine.intents.review import Pair, pairs_of
 from engine.intents.targets import Targets, targets_of
 from engine.providers.embedders import embedder_name
-from engine.schema.intent import Intent
+from engine.schema.intent import DedupDecision, Intent
 from engine.schema.taxonomy import Taxonomy
 from engine.store.intents import kept_among, read_decisions, read_intents, read_overrules
 from engine.store.project import Project
@@ -90,7 +90,7 @@ def kept_intents(project: Project) -> list[Intent]:
 @st.cache_resource(show_spinner=False, max_entries=2, hash_funcs=_BY_ROOT)
 def _kept_intents(project: Project, at: Stamp) -> list[Intent]:
     # A curator's word changes one small file: the batches are not read again for it.
-    return kept_among(intents(project), read_decisions(project), read_overrules(project))
+    return kept_among(intents(project), _decisions(project), read_overrules(project))
 
 
 def pairs(project: Project) -> list[Pair]:
@@ -100,7 +100,16 @@ def pairs(project: Project) -> list[Pair]:
 
 @st.cache_resource(show_spinner=False, max_entries=2, hash_funcs=_BY_ROOT)
 def _pairs(project: Project, at: Stamp) -> list[Pair]:
-    return list(pairs_of(intents(project), read_decisions(project), read_overrules(project)))
+    return list(pairs_of(intents(project), _decisions(project), read_overrules(project)))
+
+
+def _decisions(project: Project) -> list[DedupDecision]:
+    return _decided(project, stamp(project.paths.intents, "decisions.jsonl"))
+
+
+@st.cache_resource(show_spinner=False, max_entries=2, hash_funcs=_BY_ROOT)
+def _decided(project: Project, at: Stamp) -> list[DedupDecision]:
+    return read_decisions(project)
 
 
 def taxonomy(project: Project) -> Taxonomy:

@@ -156,19 +156,19 @@ def _last_word(project: Project, found: Sequence[Pair]) -> None:
 def _list(wanted: Sequence[Pair], place: int) -> None:
     """The page of the list that holds the chosen pair; a chosen row is the chosen pair."""
     page, row = divmod(place, _PAGE)
-    key = f"pairs-{page}"
+    key, page_key = f"pairs-{page}", f"pair-page-{page}"
     rows = wanted[page * _PAGE : (page + 1) * _PAGE]
 
     def turned() -> None:
-        _go(wanted, (int(st.session_state["pair_page"]) - 1) * _PAGE)
+        _go(wanted, (int(st.session_state[page_key]) - 1) * _PAGE)
 
     def chosen() -> None:
         if picked := st.session_state[key].selection.rows:
             _go(rows, picked[0])
 
     if len(wanted) > _PAGE:
-        st.session_state["pair_page"] = page + 1
-        st.pagination(-(-len(wanted) // _PAGE), key="pair_page", on_change=turned)
+        # A key for each page, as the page follows the chosen pair: a widget that stays keeps its own value.
+        st.pagination(-(-len(wanted) // _PAGE), default=page + 1, key=page_key, on_change=turned)
     st.session_state[key] = {"selection": {"rows": [row], "columns": [], "cells": []}}
     st.dataframe(
         [

@@ -20,14 +20,25 @@ from engine import pipeline
 from engine.curate.export import export
 from engine.curate.selections import save_selection
 from engine.curate.splits import make_split
+from engine.intents.review import list_pairs, overrule_dedup
 from engine.providers.weights import find_weights
 from engine.runs import RunRequest, start_run, wait_for
+from engine.store.intents import read_intents, write_batch
 from engine.store.project import Project
 from engine.taxonomy import read_version, save_taxonomy
-from tests.e2e.harness import REPOSITORY, Watched, launched, served
+from tests.e2e.harness import REPOSITORY, Watched, launched, served, type_into_cell
 
 OUT = REPOSITORY / "docs" / "screenshots"
 SIZE = ViewportSize(width=1280, height=900)
+JOB_MS = 600_000
+_OTHER_WORDS = {
+    "I have to ": "I need to ",
+    "I would like ": "I want ",
+    " and check ": " and make sure ",
+    "Finally, ": "Last of all, ",
+    " because ": " since ",
+    " tell ": " let ",
+}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
@@ -44,8 +55,11 @@ def make_project(root: Path) -> Project:
         settings.write_text(text, encoding="utf-8")
         project = Project.open(root)
     pipeline.generate_intents(project, 400)
+    write_reworded(project, 24)
     pipeline.embed_intents(project)
     pipeline.dedup_intents(project)
+    for number, pair in enumerate(list_pairs(project, limit=3)):
+        overrule_dedup(project, pair.intent_id, keep=number == 1, author="ada")
     pipeline.map_intents(project)
     wait_for(project, start_run(project, RunRequest(count=36)))
     texts = read_version(project, "current")
@@ -55,6 +69,22 @@ def make_project(root: Path) -> Project:
     make_split(project, "first", "recovered", {"train": 0.8, "validation": 0.1, "test": 0.1}, seed=1)
     export(project, project.paths.exports / "first-openai", split="first")
     return project
+
+
+def write_reworded(project: Project, number: int) -> None:
+    """Adds a batch that says some intents again in a few other words: the realiser never repeats itself."""
+    reworded = []
+    for intent in read_intents(project):
+        text = intent.utterance
+        for words, others in _OTHER_WORDS.items():
+            text = text.replace(words, others)
+        if text != intent.utterance and len(reworded) < number:
+            reworded.append(
+                intent.model_copy(
+                    update={"intent_id": f"intent_again_{len(reworded):04d}", "utterance": text}
+                )
+            )
+    write_batch(project, reworded)
 
 
 def a_failure(project: Project) -> str:
@@ -78,6 +108,21 @@ def ask(page: Page) -> None:
     """Asks the example query."""
     page.get_by_role("tab", name="SQL").click()
     page.get_by_role("button", name="Ask").click()
+
+
+def edit_a_weight(page: Page) -> None:
+    """Sets a domain's weight to nothing, which shows what that does to the coverage."""
+    page.get_by_role("tab", name="Domains").click()
+    page.wait_for_timeout(1500)
+    type_into_cell(page, column=750, row=1, text="0")
+    page.get_by_text("Effect on coverage").wait_for(timeout=60_000)
+
+
+def propose(page: Page) -> None:
+    """Asks for proposals and puts the job's box away."""
+    page.get_by_role("button", name="Propose", exact=True).click()
+    page.get_by_text("cells proposed").wait_for(timeout=JOB_MS)
+    page.get_by_role("button", name="Put away").click()
 
 
 def take(browser: Browser, address: str, views: Views) -> None:
@@ -106,9 +151,12 @@ def main(arguments: list[str]) -> None:
         views: Views = {
             "overview": ("", nothing),
             "taxonomy": ("taxonomy", nothing),
+            "taxonomy-effect": ("taxonomy", edit_a_weight),
             "intents-map": ("intents", nothing),
             "intents-diversity": ("intents?tab=Diversity", nothing),
             "intents-coverage": ("intents?tab=Coverage", nothing),
+            "intents-propose": ("intents?tab=Propose", propose),
+            "intents-repeats": ("intents?tab=Repeats", nothing),
             "runs": ("runs", nothing),
             "trajectories": ("trajectories?failed=with", nothing),
             "trajectories-sql": ("trajectories", ask),
