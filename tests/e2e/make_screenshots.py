@@ -23,6 +23,7 @@ from engine.curate.splits import make_split
 from engine.intents.review import list_pairs, overrule_dedup
 from engine.providers.weights import find_weights
 from engine.runs import RunRequest, start_run, wait_for
+from engine.schema.intent import Intent
 from engine.store.intents import read_intents, write_batch
 from engine.store.project import Project
 from engine.taxonomy import read_version, save_taxonomy
@@ -73,7 +74,7 @@ def make_project(root: Path) -> Project:
 
 def write_reworded(project: Project, number: int) -> None:
     """Adds a batch that says some intents again in a few other words: the realiser never repeats itself."""
-    reworded = []
+    reworded: list[Intent] = []
     for intent in read_intents(project):
         text = intent.utterance
         for words, others in _OTHER_WORDS.items():
