@@ -171,6 +171,14 @@ class BubblewrapWorkspace:
         """Writes a whole regular file, making its parent folders."""
         return self._act({"op": "write", "path": path}, data, FILE_TIMEOUT_S)
 
+    def checkpoint(self) -> Effect:
+        """Keeps files, working directory and exported variables, in the memory of the resident program."""
+        return self._act({"op": "checkpoint"}, b"", FILE_TIMEOUT_S)
+
+    def restore(self, checkpoint: str) -> Effect:
+        """Ends every process and puts back what a checkpoint kept."""
+        return self._act({"op": "restore", "checkpoint": checkpoint}, b"", FILE_TIMEOUT_S)
+
     def close(self) -> None:
         """Ends every process; the files were in memory and are gone with them."""
         self._lost = self._lost or "it was closed"
@@ -240,6 +248,10 @@ def _first_frame(snapshot: Snapshot, limits: SandboxLimits) -> dict[str, Any]:
         "output_bytes": limits.output_bytes,
         "memory_bytes": limits.memory_bytes,
         "workspace_bytes": limits.workspace_bytes,
+        "checkpoint_bytes": limits.checkpoint_bytes,
+        "n_files": limits.n_files,
+        "cpu_s": limits.cpu_s_per_process,
+        "template": {},
         "rlimits": {
             "RLIMIT_NPROC": limits.n_processes,
             "RLIMIT_AS": limits.memory_bytes_per_process,
