@@ -48,6 +48,8 @@ class SandboxInfo(Record):
     limits: SandboxLimits
     template_hash: str
     """sha256 over the snapshot template's files."""
+    template_shared: bool = False
+    """True where the template lies under an overlay, False where each workspace has a copy of it."""
 
     @property
     def proven(self) -> bool:
