@@ -229,10 +229,10 @@ def shared_words() -> list[str]:
     for place in ("/etc/alternatives", "/etc/ld.so.cache"):
         words += ["--ro-bind-try", place, place]
     for name in ("bin", "sbin", "lib", "lib32", "lib64"):
-        place = Path("/", name)
-        if place.is_symlink():
+        folder = Path("/", name)
+        if folder.is_symlink():
             words += ["--symlink", f"usr/{name}", f"/{name}"]
-        elif place.is_dir():
+        elif folder.is_dir():
             words += ["--ro-bind", f"/{name}", f"/{name}"]
     return words
 
