@@ -50,14 +50,13 @@ class Watch:
         self.texts_bytes = 0
         self.seen: dict[bytes, Seen] = {}
         self.has_begun = False
-        self.changes()
+        self._look_round()
         self.has_begun = True
 
     def changes(self) -> tuple[list[dict[str, Any]], int]:
         """The first changes by path, and how many there are in all."""
-        self.budget = self.max_hash_bytes
-        before, self.seen = self.seen, dict(self.walk())
-        self.texts_bytes = sum(len(s.text) for s in self.seen.values() if s.text)
+        before = self.seen
+        self._look_round()
         paths = sorted(
             p
             for p in before.keys() | self.seen.keys()
@@ -69,6 +68,11 @@ class Watch:
             room -= len(change["diff"] or "")
             found.append(change)
         return found, len(paths)
+
+    def _look_round(self) -> None:
+        self.budget = self.max_hash_bytes
+        self.seen = dict(self.walk())
+        self.texts_bytes = sum(len(s.text) for s in self.seen.values() if s.text)
 
     def walk(self) -> Iterator[tuple[bytes, Seen]]:
         """Every path under the workspace, folders with a slash at their end; links are never followed."""
