@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from engine.execute.workspaces.bubblewrap import Bubblewrap
 from engine.ports import Workspace
 from engine.schema.sandbox import Effect, FileChange, SandboxInfo, SandboxLimits
+from tests.contract.workspace.as_user import AsUser
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SMALL = SandboxLimits(
@@ -50,6 +51,8 @@ class Case:
     """Ends a workspace's sandbox from outside, at once."""
     exceptions: Mapping[str, str] = field(default_factory=dict)
     """Name of a check -> why this backend does not pass it."""
+    modules: tuple[str, ...] = ()
+    """The modules whose checks it goes through; none means all."""
 
 
 def _kill_bubblewrap(workspace: Any) -> None:
@@ -59,6 +62,12 @@ def _kill_bubblewrap(workspace: Any) -> None:
 CASES: dict[str, Case] = {
     "bubblewrap": Case(make=Bubblewrap, kill=_kill_bubblewrap),
 }
+if os.geteuid() == 0:  # any other user is an ordinary one already
+    CASES["bubblewrap as an ordinary user"] = Case(
+        make=AsUser,
+        kill=_kill_bubblewrap,
+        modules=("test_isolation", "test_limits", "test_lifetime", "test_large_template"),
+    )
 
 
 def fill_template(folder: Path) -> None:
