@@ -42,6 +42,22 @@ try:
 except OSError as error:
     print(n, error.errno)
 """
+SOCKETS = """
+import os, socket, time
+for i in range(6):
+    if os.fork() == 0:
+        pairs = [socket.socketpair() for _ in range(400)]
+        for near, far in pairs:
+            for end in (near, far):
+                end.setblocking(False)
+                try:
+                    while end.send(b"x" * 65536):
+                        pass
+                except BlockingIOError:
+                    continue
+        time.sleep(60)
+time.sleep(60)
+"""
 THREAD_BOMB = """
 import threading, time
 n = 0
@@ -88,6 +104,12 @@ def test_a_process_that_wants_more_memory_than_one_may_have_is_refused_it(worksp
 def test_memory_in_six_pieces_is_bounded_in_sum(workspace: Workspace) -> None:
     hogs = " & ".join([HOG.format(mib=150)] * 6)
     effect = workspace.exec(f"{hogs} & wait", timeout_s=60)
+    assert (effect.limit, effect.timed_out) == ("memory", False)
+    assert lives(workspace)
+
+
+def test_memory_that_hides_in_sockets_is_bounded_too(workspace: Workspace) -> None:
+    effect = python(workspace, SOCKETS)
     assert (effect.limit, effect.timed_out) == ("memory", False)
     assert lives(workspace)
 

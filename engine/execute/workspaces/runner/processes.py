@@ -17,6 +17,8 @@ WATCH_S = 0.25
 FLOOD = 64
 """A call that writes this many times the output limit is ended."""
 MAX_STREAMS = 128
+SOCKET_BYTES = 2 * 212_992
+"""What one socket's buffers may hold: they are the kernel's memory and no process's."""
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -171,6 +173,8 @@ class Processes:
         return self.n_files < (now := n_files()) and (now > had or now > 2 * self.n_files)
 
     def _too_much_memory(self) -> bool:
+        if n_sockets() * SOCKET_BYTES > self.memory_bytes:
+            return True
         return (
             sum(map(private_bytes, others())) > self.memory_bytes
             and sum(map(fair_bytes, others())) > self.memory_bytes
@@ -214,6 +218,15 @@ def n_files() -> int:
     """How many inodes the fullest place has: they cost the host memory."""
     usages = map(os.statvfs, PLACES)
     return max(usage.f_files - usage.f_ffree for usage in usages)
+
+
+def n_sockets() -> int:
+    """How many sockets there are in this network namespace."""
+    try:
+        with open("/proc/net/sockstat") as file:
+            return int(file.readline().split()[2])
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def others() -> list[str]:
