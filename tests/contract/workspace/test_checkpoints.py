@@ -60,6 +60,14 @@ def test_processes_are_gone_after_a_restore(workspace: Workspace) -> None:
     assert workspace.exec("pgrep -c sleep").stdout == b"0\n"
 
 
+def test_a_socket_is_in_no_checkpoint_for_nobody_would_listen_at_it(workspace: Workspace) -> None:
+    python(workspace, "import socket\nsocket.socket(socket.AF_UNIX).bind('sock')")
+    kept = workspace.checkpoint().checkpoint
+    workspace.exec("rm sock")
+    assert workspace.restore(kept).error is None
+    assert workspace.exec("ls -A").stdout == b"docs\nrun.sh\n"
+
+
 def test_the_changes_of_a_restore_are_told(workspace: Workspace) -> None:
     kept = workspace.checkpoint().checkpoint
     workspace.exec("echo new >new; rm run.sh; echo more >>docs/readme.txt")

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from .changes import Seen
 from .files import PLACES, TEMPLATE, StaleError, is_settled, key_of, open_seen, remove
 from .shell import PLACE as STATE_OF_SHELL
 from .shell import Shell
@@ -46,13 +47,13 @@ class Checkpoint(NamedTuple):
 class Checkpoints:
     """What `take` has kept, until the workspace ends."""
 
-    def __init__(self, max_bytes: int, template: dict[bytes, bytes]) -> None:
+    def __init__(self, max_bytes: int, seen: dict[bytes, Seen]) -> None:
         self.max_bytes = max_bytes
-        self.template = template
         self.used = 0
         self.blobs: dict[bytes, bytes] = {}
-        self.known: dict[bytes, Entry] = {}
         self.kept: dict[str, Checkpoint] = {}
+        self.known = dict(_of_template(name, s) for name, s in seen.items() if s.in_template)
+        self.template = {path: entry.content for path, entry in self.known.items()}
 
     def take(self, shell: Shell) -> str:
         """Keeps the places as they are, and gives the name to restore them by."""
@@ -97,7 +98,8 @@ class Checkpoints:
                 yield path, known
                 continue
             with suppress(FileNotFoundError, StaleError):  # it goes as we look
-                yield path, self._entry(path, info)
+                if not stat.S_ISSOCK(info.st_mode):  # nobody will listen at it any more
+                    yield path, self._entry(path, info)
 
     def _entry(self, path: bytes, info: os.stat_result) -> Entry:
         content, key = b"", key_of(info)
@@ -206,12 +208,16 @@ def _content(path: bytes, info: os.stat_result) -> bytes:
         return file.read(info.st_size) or b""
 
 
+def _of_template(name: bytes, seen: Seen) -> tuple[bytes, Entry]:
+    """What is known from the start of a file of the shared template."""
+    inode, mtime_ns, *_ = seen.key
+    content = bytes.fromhex(seen.sha256 or "")
+    return PLACES[0] + b"/" + name, Entry(seen.key, seen.mode, mtime_ns, content, (0, inode))
+
+
 def _now(path: bytes, entry: Entry) -> Entry:
     """The entry with the key that it has since it was put back."""
-    try:
-        info = os.lstat(path)
-    except FileNotFoundError:  # a socket: nobody listens at it any more
-        return entry
+    info = os.lstat(path)
     return entry._replace(key=key_of(info) if is_settled(info) else (), twins=(info.st_dev, info.st_ino))
 
 

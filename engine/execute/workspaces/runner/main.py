@@ -83,8 +83,7 @@ class Runner:
         )
         template = {path.encode("utf-8"): bytes.fromhex(sha) for path, sha in first["template"].items()}
         self.watch = Watch(2 * int(first["workspace_bytes"]), template)
-        in_place = {ROOT + b"/" + path: sha for path, sha in template.items()}
-        self.checkpoints = Checkpoints(int(first["checkpoint_bytes"]), in_place)
+        self.checkpoints = Checkpoints(int(first["checkpoint_bytes"]), self.watch.seen)
         frames.send({"ready": True})
 
     def serve(self) -> None:
