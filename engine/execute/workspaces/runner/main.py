@@ -115,11 +115,11 @@ class Runner:
             started = shell.start(request["command"], cwd, request["env"])
         except (OSError, ValueError) as error:
             what = "command" if workdir is None else workdir
-            header = {"cwd": shown(cwd), "error": explain(error, what)}
             if isinstance(error, BlockingIOError):  # so many run that none can be started
                 self.processes.kill_all()
-                header["limit"] = "processes"
-            return Result(header)
+                full = OSError(errno.EAGAIN, "too many processes ran, so all were ended")
+                return Result({"cwd": shown(cwd), "error": explain(full, what), "limit": "processes"})
+            return Result({"cwd": shown(cwd), "error": explain(error, what)})
         call = self.processes.follow(*started, timeout_s=request["timeout_s"])
         shell.remember(with_cwd=workdir is None)
         return Result({"cwd": shown(cwd), **call.ending()}, call.out.take(), call.err.take())
