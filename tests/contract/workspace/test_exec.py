@@ -44,7 +44,7 @@ def test_a_workdir_that_is_missing_is_an_error_and_nothing_runs(workspace: Works
     assert (effect.exit_code, effect.changes) == (None, ())
 
 
-@pytest.mark.parametrize("workdir", ["docs/readme.txt", "nul\0", "x" * 5000, "\udcff", "/root/secret"])
+@pytest.mark.parametrize("workdir", ["docs/readme.txt", "nul\0", "x" * 5000, "\udcff", "/opt/secret"])
 def test_a_workdir_that_is_none_is_an_error_and_the_workspace_lives(
     workspace: Workspace, workdir: str
 ) -> None:
