@@ -11,6 +11,7 @@ _KILLED = {
     "output": "it wrote too much output",
     "files": "the workspace holds too many files",
     "memory": "the workspace's processes use too much memory",
+    "cpu": "it used up its processor time",
 }
 _CLOSING = re.compile(
     r"\(Command (?:exited with code -?\d+|timed out after \S+ s|was killed(?:: | by )[^\n]+)\)\Z"

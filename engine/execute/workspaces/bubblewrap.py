@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import re
 import time
@@ -11,18 +12,24 @@ from typing import Any
 
 from engine.errors import SandboxError, one_line
 from engine.execute.workspaces.bwrap import (
+    LAYERS,
     NOT_FOUND,
+    WITH_OVERLAYS,
     BwrapBinary,
     Finder,
+    Layers,
     explain_failure,
     find_bwrap,
     read_version,
+    sandbox_owner,
+    shared_words,
     start_bwrap,
 )
 from engine.execute.workspaces.channel import Channel, LostError
 from engine.execute.workspaces.probe import probe
 from engine.execute.workspaces.seccomp import filter_for
 from engine.execute.workspaces.snapshot import Snapshot, pack
+from engine.execute.workspaces.template import is_worth_sharing, lay_out
 from engine.schema.base import utc_now
 from engine.schema.sandbox import Effect, SandboxInfo, SandboxLimits
 
@@ -56,6 +63,7 @@ _ETC = {
     "/proc/partitions": b"",
     "/proc/version": b"Linux\n",
 }
+log = logging.getLogger(__name__)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -68,7 +76,7 @@ class Bubblewrap:
         self._template = template
         self._limits = limits or SandboxLimits()
         self._find = find
-        self._proven: tuple[BwrapBinary, Snapshot, SandboxInfo] | None = None
+        self._proven: tuple[BwrapBinary, Snapshot, SandboxInfo, Path | None] | None = None
 
     def prove(self) -> SandboxInfo:
         """What the live isolation probe found, every check proven.
@@ -92,18 +100,41 @@ class Bubblewrap:
             limits=self._limits,
             template_hash=snapshot.sha256,
         )
-        workspace = BubblewrapWorkspace(binary, snapshot, info)
-        try:
-            info = info.model_copy(update={"probe": probe(workspace, self._limits)})
-        finally:
-            workspace.close()
+        info, shared = self._probed_best(binary, snapshot, info)
         if failed := [c for c in info.probe if not c.proven]:
             raise SandboxError(
                 f"bubblewrap's isolation probe failed: {failed[0].name} ({one_line(failed[0].detail, 160)}): "
                 "use another host or bubblewrap, nothing is run without isolation"
             )
-        self._proven = binary, snapshot, info
+        self._proven = binary, snapshot, info, shared
         return info
+
+    def _probed_best(
+        self, binary: BwrapBinary, snapshot: Snapshot, info: SandboxInfo
+    ) -> tuple[SandboxInfo, Path | None]:
+        """With a large template shared if a sandbox like that can be had here, else with a copy."""
+        if is_worth_sharing(snapshot) and _version_numbers(info.version) >= WITH_OVERLAYS:
+            try:
+                shared = lay_out(snapshot, sandbox_owner())
+                found = self._probed(
+                    binary, snapshot, info.model_copy(update={"template_shared": True}), shared
+                )
+                if found.proven:
+                    return found, shared
+                why = next(c.name for c in found.probe if not c.proven)
+            except SandboxError as error:
+                why = one_line(error)
+            log.warning("each workspace has a copy of the template, since none can be shared: %s", why)
+        return self._probed(binary, snapshot, info, None), None
+
+    def _probed(
+        self, binary: BwrapBinary, snapshot: Snapshot, info: SandboxInfo, shared: Path | None
+    ) -> SandboxInfo:
+        workspace = BubblewrapWorkspace(binary, snapshot, info, shared)
+        try:
+            return info.model_copy(update={"probe": probe(workspace, self._limits)})
+        finally:
+            workspace.close()
 
     def open(self) -> BubblewrapWorkspace:
         """A fresh workspace.
@@ -119,16 +150,25 @@ class Bubblewrap:
 class BubblewrapWorkspace:
     """One sandbox; see `engine.ports.Workspace`. Once lost it is not had again: its files went with it."""
 
-    def __init__(self, binary: BwrapBinary, snapshot: Snapshot, info: SandboxInfo) -> None:
+    def __init__(
+        self, binary: BwrapBinary, snapshot: Snapshot, info: SandboxInfo, shared: Path | None
+    ) -> None:
         self._info = info
         self._limits = info.limits
         self._lost: str | None = None
         sources = Path(__file__).with_name("runner").glob("*.py")
         data = {**_ETC, **{f"{HOME_OF_RUNNER}/runner/{p.name}": p.read_bytes() for p in sources}}
-        self._process = start_bwrap(binary, _namespaces(info.limits), data, _sealed(), filter_for())
+        layers = None if shared is None else Layers(shared, info.limits.workspace_bytes)
+        words = _namespaces(info.limits, is_layered=shared is not None)
+        self._process = start_bwrap(binary, words, data, _sealed(), filter_for(), layers)
         try:
             self._channel = Channel(self._process, 2 * info.limits.output_bytes)
-            self._channel.start(_first_frame(snapshot, info.limits), snapshot.body, START_TIMEOUT_S)
+            header = {
+                **_first_frame(info.limits),
+                "files": () if shared else snapshot.files,
+                "template": snapshot.hashes if shared else {},
+            }
+            self._channel.start(header, b"" if shared else snapshot.body, START_TIMEOUT_S)
         except LostError as error:
             raise self._not_started(error) from error
         if self._process.stderr is not None:
@@ -170,6 +210,14 @@ class BubblewrapWorkspace:
     def write(self, path: str, data: bytes) -> Effect:
         """Writes a whole regular file, making its parent folders."""
         return self._act({"op": "write", "path": path}, data, FILE_TIMEOUT_S)
+
+    def checkpoint(self) -> Effect:
+        """Keeps files, working directory and exported variables, in the memory of the resident program."""
+        return self._act({"op": "checkpoint"}, b"", FILE_TIMEOUT_S)
+
+    def restore(self, checkpoint: str) -> Effect:
+        """Ends every process and puts back what a checkpoint kept."""
+        return self._act({"op": "restore", "checkpoint": checkpoint}, b"", FILE_TIMEOUT_S)
 
     def close(self) -> None:
         """Ends every process; the files were in memory and are gone with them."""
@@ -233,13 +281,19 @@ def _ms_since(clock: float) -> float:
     return round(1000 * (time.monotonic() - clock), 3)
 
 
-def _first_frame(snapshot: Snapshot, limits: SandboxLimits) -> dict[str, Any]:
+def _version_numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split(".") if number.isdigit())
+
+
+def _first_frame(limits: SandboxLimits) -> dict[str, Any]:
     return {
-        "files": snapshot.files,
         "env": ENVIRONMENT,
         "output_bytes": limits.output_bytes,
         "memory_bytes": limits.memory_bytes,
         "workspace_bytes": limits.workspace_bytes,
+        "checkpoint_bytes": limits.checkpoint_bytes,
+        "n_files": limits.n_files,
+        "cpu_s": limits.cpu_s_per_process,
         "rlimits": {
             "RLIMIT_NPROC": limits.n_processes,
             "RLIMIT_AS": limits.memory_bytes_per_process,
@@ -250,25 +304,25 @@ def _first_frame(snapshot: Snapshot, limits: SandboxLimits) -> dict[str, Any]:
     }
 
 
-def _namespaces(limits: SandboxLimits) -> list[str]:
+def _namespaces(limits: SandboxLimits, *, is_layered: bool) -> list[str]:
     """Everything of its own; of the host nothing but /usr, read-only and without /usr/local."""
     words = (
         "--unshare-user --unshare-ipc --unshare-pid --unshare-uts --unshare-cgroup-try --unshare-net "
         "--disable-userns --die-with-parent --new-session --as-pid-1 --uid 1000 --gid 1000 --hostname ws "
-        "--cap-drop ALL --clearenv --ro-bind /usr /usr --tmpfs /usr/local --dir /etc "
-        "--ro-bind-try /etc/alternatives /etc/alternatives --ro-bind-try /etc/ld.so.cache /etc/ld.so.cache "
+        "--cap-drop ALL --clearenv --ro-bind /usr /usr --tmpfs /usr/local "
         "--proc /proc --dev /dev "
         f"--size {TMP_BYTES} --tmpfs /dev/shm --perms 1777 --size {TMP_BYTES} --tmpfs /tmp "
-        f"--size {RUN_BYTES} --tmpfs /run --dir /var --symlink /tmp /var/tmp "
-        f"--size {limits.workspace_bytes} --tmpfs {ROOT} --chdir {ROOT}"
+        f"--size {RUN_BYTES} --tmpfs /run --dir /var --symlink /tmp /var/tmp"
     ).split()
-    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
-        place = Path("/", name)
-        if place.is_symlink():
-            words += ["--symlink", f"usr/{name}", f"/{name}"]
-        elif place.is_dir():
-            words += ["--ro-bind", f"/{name}", f"/{name}"]
-    return words
+    if is_layered:
+        own = f"{LAYERS}/own/upper {LAYERS}/own/work {ROOT}"
+        words += f"--overlay-src {LAYERS}/template --overlay {own}".split()
+        # A plain bind would do, but would tell its place on the host in /proc/self/mountinfo.
+        below = f"--overlay-src {LAYERS}/own/none --overlay-src {LAYERS}/template"
+        words += f"{below} --ro-overlay {HOME_OF_RUNNER}/template".split()
+    else:
+        words += f"--size {limits.workspace_bytes} --tmpfs {ROOT}".split()
+    return [*words, "--chdir", ROOT, *shared_words()]
 
 
 def _sealed() -> list[str]:

@@ -10,6 +10,7 @@ frame in holds the snapshot's files; then each request gets one reply.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import resource
@@ -20,6 +21,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from .changes import Watch
+from .checkpoints import Checkpoints
 from .files import ROOT, explain, inside, load, shown, store
 from .processes import LostError, Processes
 from .shell import Shell
@@ -75,15 +77,24 @@ class Runner:
             resource.setrlimit(getattr(resource, name), (value, value))
         self.frames = frames
         self.output_bytes = int(first["output_bytes"])
-        self.shell = Shell(first["env"])
-        self.processes = Processes(frames.fd_in, self.output_bytes, int(first["memory_bytes"]))
-        self.watch = Watch(2 * int(first["workspace_bytes"]))
-        self.watch.changes()
+        self.shell = Shell(first["env"], int(first["cpu_s"]))
+        self.processes = Processes(
+            frames.fd_in, self.output_bytes, int(first["memory_bytes"]), int(first["n_files"])
+        )
+        template = {path.encode("utf-8"): bytes.fromhex(sha) for path, sha in first["template"].items()}
+        self.watch = Watch(2 * int(first["workspace_bytes"]), template)
+        self.checkpoints = Checkpoints(int(first["checkpoint_bytes"]), self.watch.seen)
         frames.send({"ready": True})
 
     def serve(self) -> None:
         """Answers requests until the host closes its end."""
-        actions = {"exec": self.exec, "read": self.read, "write": self.write}
+        actions = {
+            "exec": self.exec,
+            "read": self.read,
+            "write": self.write,
+            "checkpoint": self.checkpoint,
+            "restore": self.restore,
+        }
         while True:
             self.processes.wait_for_host()
             request, body = self.frames.receive()
@@ -104,6 +115,10 @@ class Runner:
             started = shell.start(request["command"], cwd, request["env"])
         except (OSError, ValueError) as error:
             what = "command" if workdir is None else workdir
+            if isinstance(error, BlockingIOError):  # so many run that none can be started
+                self.processes.kill_all()
+                full = OSError(errno.EAGAIN, "too many processes ran, so all were ended")
+                return Result({"cwd": shown(cwd), "error": explain(full, what), "limit": "processes"})
             return Result({"cwd": shown(cwd), "error": explain(error, what)})
         call = self.processes.follow(*started, timeout_s=request["timeout_s"])
         shell.remember(with_cwd=workdir is None)
@@ -129,6 +144,30 @@ class Runner:
         except (OSError, ValueError) as error:
             return Result({"cwd": shown(ROOT), "error": explain(error, path)})
         return Result({"cwd": shown(ROOT)})
+
+    def checkpoint(self, request: dict[str, Any], body: bytes) -> Result:
+        """Keeps files, working directory and exported variables as they are; processes go on."""
+        try:
+            name = self.checkpoints.take(self.shell)
+        except OSError as error:
+            return Result({"cwd": shown(ROOT), "error": explain(error, "checkpoint"), "limit": "checkpoints"})
+        return Result({"cwd": shown(self.shell.cwd), "checkpoint": name})
+
+    def restore(self, request: dict[str, Any], body: bytes) -> Result:
+        """Ends every process and puts all back as it was kept.
+
+        Where that fails half-way the workspace is neither here nor there, so it is given up.
+        """
+        name = request["checkpoint"]
+        if name not in self.checkpoints.kept:
+            error = OSError(errno.ENOENT, "no such checkpoint")
+            return Result({"cwd": shown(ROOT), "error": explain(error, name)})
+        self.processes.kill_all()
+        try:
+            self.checkpoints.restore(name, self.shell)
+        except OSError as error:
+            raise LostError from error
+        return Result({"cwd": shown(self.shell.cwd)})
 
 
 def unpack(files: list[tuple[str, int, int | None]], body: bytes) -> None:
