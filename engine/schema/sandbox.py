@@ -32,6 +32,26 @@ class SandboxLimits(Record):
     file_bytes: Count = 128 * 2**20
 
 
+class DockerSettings(Record):
+    """What the Docker backend makes workspaces of."""
+
+    image: str = Field(default="ise-workspace", pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]{0,255}$")
+    runtime: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """A runtime that the engine knows by this name, e.g. "runsc" for gVisor; None is the engine's own."""
+    cpus: float = Field(default=2.0, ge=0.01, le=1024.0, allow_inf_nan=False)
+    """Seconds of processor time that a workspace may use in a second."""
+
+
+class ContainerInfo(Record):
+    """Of what a container was really made."""
+
+    image: str
+    image_id: str
+    """The image's content hash."""
+    runtime: str
+    cpus: float
+
+
 class SandboxInfo(Record):
     """Which isolation a rollout really ran under; stands in every trajectory's provenance."""
 
@@ -42,6 +62,8 @@ class SandboxInfo(Record):
     limits: SandboxLimits
     template_hash: str
     """sha256 over the snapshot template's files."""
+    container: ContainerInfo | None = None
+    """None where the sandbox is no container."""
 
     @property
     def proven(self) -> bool:

@@ -10,14 +10,16 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.errors import SandboxError
-from engine.execute.workspaces.bubblewrap import Bubblewrap, BubblewrapWorkspace
-from engine.paths import data_dir
+from engine.execute.workspaces.backend import Backend
+from engine.execute.workspaces.bubblewrap import Bubblewrap
+from engine.execute.workspaces.docker_backend import Docker
+from engine.execute.workspaces.resident import ResidentWorkspace as BubblewrapWorkspace
 from engine.schema.sandbox import Effect, FileChange, SandboxInfo, SandboxLimits
 
 pytestmark = pytest.mark.sandbox
@@ -33,14 +35,27 @@ SMALL = SandboxLimits(
 )
 
 
+Make = Callable[[Path], Backend]
+BACKENDS: dict[str, Make] = {
+    Bubblewrap.NAME: lambda template: Bubblewrap(template, SMALL),
+    Docker.NAME: lambda template: Docker(template, SMALL),
+}
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def make(request: pytest.FixtureRequest) -> Make:
+    """What makes a backend on a template."""
+    return BACKENDS[request.param]
+
+
 @pytest.fixture(scope="module")
-def backend(tmp_path_factory: pytest.TempPathFactory) -> Bubblewrap:
+def backend(make: Make, tmp_path_factory: pytest.TempPathFactory) -> Backend:
     template = tmp_path_factory.mktemp("template")
     (template / "docs").mkdir()
     (template / "docs/readme.txt").write_text("hello\n")
     (template / "run.sh").write_text("echo ran\n")
     (template / "run.sh").chmod(0o755)
-    backend = Bubblewrap(template, SMALL)
+    backend = make(template)
     try:
         backend.prove()
     except SandboxError as error:
@@ -49,7 +64,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Bubblewrap:
 
 
 @pytest.fixture
-def workspace(backend: Bubblewrap) -> Iterator[BubblewrapWorkspace]:
+def workspace(backend: Backend) -> Iterator[BubblewrapWorkspace]:
     workspace = backend.open()
     yield workspace
     workspace.close()
@@ -83,7 +98,7 @@ def gone_within(marker: str, seconds: float) -> bool:
     return True
 
 
-def test_the_probe_proves_every_check_in_under_a_second_or_two(backend: Bubblewrap) -> None:
+def test_the_probe_proves_every_check_in_under_a_second_or_two(backend: Backend) -> None:
     began = time.monotonic()
     info = backend.prove()
     assert time.monotonic() - began < 3
@@ -100,7 +115,7 @@ def test_a_workspace_starts_from_the_snapshot_with_modes(workspace: BubblewrapWo
     assert workspace.exec("true").changes == ()
 
 
-def test_workspaces_share_nothing(backend: Bubblewrap, workspace: BubblewrapWorkspace) -> None:
+def test_workspaces_share_nothing(backend: Backend, workspace: BubblewrapWorkspace) -> None:
     workspace.write("mine.txt", b"1")
     other = backend.open()
     try:
@@ -449,7 +464,7 @@ def test_a_workspace_that_is_killed_is_lost_and_says_so_once(workspace: Bubblewr
         workspace.read("docs/readme.txt")
 
 
-def test_close_ends_every_process_and_may_be_called_twice(backend: Bubblewrap) -> None:
+def test_close_ends_every_process_and_may_be_called_twice(backend: Backend) -> None:
     marker = f"31{secrets.randbelow(10**9):09d}"
     workspace = backend.open()
     workspace.exec(f"setsid -f sleep {marker}")
@@ -461,13 +476,12 @@ def test_close_ends_every_process_and_may_be_called_twice(backend: Bubblewrap) -
         workspace.exec("true")
 
 
-def test_nothing_survives_a_driver_that_is_killed(tmp_path: Path, backend: Bubblewrap) -> None:
+def test_nothing_survives_a_driver_that_is_killed(tmp_path: Path, backend: Backend) -> None:
     marker = f"32{secrets.randbelow(10**9):09d}"
     script = f"""
         import sys
-        from pathlib import Path
-        from engine.execute.workspaces.bubblewrap import Bubblewrap
-        backend = Bubblewrap(Path({str(data_dir() / "workspace")!r}))
+        from engine import build
+        backend = build.sandbox({backend.NAME!r})
         backend.prove()
         workspace = backend.open()
         workspace.exec("setsid -f sleep {marker}")
@@ -507,7 +521,7 @@ def test_no_effect_names_a_path_of_the_host(workspace: BubblewrapWorkspace, tmp_
         assert base64.b16encode(str(path).encode()).decode() not in said
 
 
-def test_many_workspaces_live_side_by_side(backend: Bubblewrap) -> None:
+def test_many_workspaces_live_side_by_side(backend: Backend) -> None:
     workspaces = [backend.open() for _ in range(8)]
     try:
         said = [w.exec(f"echo {i} >n; cat n; pgrep -c .").stdout for i, w in enumerate(workspaces)]
@@ -517,9 +531,11 @@ def test_many_workspaces_live_side_by_side(backend: Bubblewrap) -> None:
     assert [line.split()[0] for line in said] == [str(i).encode() for i in range(8)]
 
 
-def test_the_template_hash_covers_names_modes_and_contents(tmp_path: Path, backend: Bubblewrap) -> None:
+def test_the_template_hash_covers_names_modes_and_contents(
+    tmp_path: Path, backend: Backend, make: Make
+) -> None:
     def prove() -> SandboxInfo:
-        return Bubblewrap(tmp_path, SMALL).prove()
+        return make(tmp_path).prove()
 
     (tmp_path / "a").write_text("1")
     first = prove().template_hash
