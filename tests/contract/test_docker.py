@@ -29,7 +29,7 @@ from engine.paths import data_dir
 from engine.pipeline import generate_intents
 from engine.runs import RunRequest, run_status, start_run, wait_for
 from engine.schema.run import RunState
-from engine.schema.sandbox import DockerSettings
+from engine.schema.sandbox import DockerSettings, SandboxLimits
 from engine.schema.trajectory import StopReason
 from engine.store import Project
 from engine.store.runs import finished_ids, scan_trajectories
@@ -126,6 +126,21 @@ def test_the_proof_names_the_image_the_runtime_and_the_one_shared_namespace(back
     assert info.container.runtime in info.version
     (namespaces,) = [c.detail for c in info.probe if c.name == "namespaces_of_its_own"]
     assert namespaces.startswith("7 namespaces, shared with the host: user (the engine keeps one for all")
+
+
+@pytest.mark.sandbox
+def test_what_the_kernel_ends_for_its_memory_is_said_to_have_met_that_limit(backend: Backend) -> None:
+    """A burst that is over before the resident program looks: the engine's limit on the container ends it."""
+    docker = Docker(TEMPLATE, SandboxLimits(memory_bytes=64 * 2**20, workspace_bytes=16 * 2**20))
+    docker.prove()
+    workspace = docker.open()
+    try:
+        effect = workspace.exec("python3 -c 'bytearray(1 << 30)'")
+        fine = workspace.exec("bash -c 'kill -9 $$'; exit 137")
+    finally:
+        workspace.close()
+    assert (effect.limit, effect.exit_code) == ("memory", None)
+    assert (fine.limit, fine.exit_code) == (None, 137)
 
 
 @pytest.mark.sandbox

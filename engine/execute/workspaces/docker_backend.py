@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import struct
 from functools import partial
 from pathlib import Path
@@ -99,17 +101,17 @@ class Container:
 
     def __init__(self, api: APIClient, image: Image, options: dict[str, Any]) -> None:
         self._api = api
+        self._streams: socket.socket | None = None
         with explained("the Docker engine makes no container", "look at the engine's own log"):
             self._id: str = api.create_container(image.image_id, **options)["Id"]
         try:
             with explained("the Docker engine starts no container", "look at the engine's own log"):
-                ways = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-                self._stream = api.attach_socket(self._id, params=ways)
+                self._streams = streams = _attach(api, self._id)
                 api.start(self._id)
         except SandboxError:
-            remove(api, self._id)
+            self.end()
             raise
-        self.line = Attached(self._stream.fileno())
+        self.line = Attached(streams.fileno())
 
     @property
     def pid(self) -> int:
@@ -119,7 +121,8 @@ class Container:
 
     def end(self) -> None:
         """Hangs up, which ends the resident program, and has the engine kill and remove the rest."""
-        self._stream.close()
+        if self._streams is not None:
+            self._streams.close()
         remove(self._api, self._id)
 
     def explain(self, error: LostError) -> SandboxError:
@@ -130,6 +133,15 @@ class Container:
             f"the container did not start its resident program ({one_line(said.splitlines()[-1], 160)}): "
             "it needs /usr/bin/python3 and /usr/bin/bash, 'ise-studio image build' makes an image with them"
         )
+
+
+def _attach(api: APIClient, container: str) -> socket.socket:
+    """The connection to a container's streams, which the engine takes for its input as long as it is open."""
+    ways = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+    stream = api.attach_socket(container, params=ways)
+    streams = socket.socket(fileno=os.dup(stream.fileno()))
+    stream._response.close()  # the client's own hold on it would last until the garbage is collected
+    return streams
 
 
 class Attached:

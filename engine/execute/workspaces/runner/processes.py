@@ -73,6 +73,10 @@ class Call:
         """True once the shell has ended and nobody can write to its streams any more."""
         return self.status is not None and not (self.out.open or self.err.open)
 
+    def was_killed(self) -> bool:
+        """True when SIGKILL ended the shell, or the last thing that the shell ran."""
+        return self.status in (signal.SIGKILL, (128 + signal.SIGKILL) << 8)
+
     def ending(self) -> dict[str, Any]:
         """How the call ended, from its wait status."""
         status = self.status or 0
@@ -123,7 +127,10 @@ class Processes:
             self.streams[stream.fd] = stream
             self.poller.register(stream.fd, select.POLLIN)
         self.has_children = True
+        kills = kernel_kills()
         self._until_over(call, time.monotonic() + timeout_s)
+        if call.limit is None and call.was_killed() and kernel_kills() > kills:
+            call.limit = "memory"
         for fd in list(self.streams)[:-MAX_STREAMS]:
             self._forget(fd)
         self.call = None
@@ -208,6 +215,14 @@ def too_many_files() -> bool:
         if usage.f_files - usage.f_ffree > MAX_INODES:
             return True
     return False
+
+
+def kernel_kills() -> int:
+    """How many processes the kernel has ended here for their memory; 0 where no cgroup tells."""
+    for place in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+        with suppress(OSError), open(place) as file:
+            return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+    return 0
 
 
 def others() -> list[str]:
