@@ -106,7 +106,7 @@ class Container:
             self._id: str = api.create_container(image.image_id, **options)["Id"]
         try:
             with explained("the Docker engine starts no container", "look at the engine's own log"):
-                self._streams = streams = _attach(api, self._id)
+                self._streams = streams = attach(api, self._id)
                 api.start(self._id)
         except SandboxError:
             self.end()
@@ -135,7 +135,7 @@ class Container:
         )
 
 
-def _attach(api: APIClient, container: str) -> socket.socket:
+def attach(api: APIClient, container: str) -> socket.socket:
     """The connection to a container's streams, which the engine takes for its input as long as it is open."""
     ways = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
     stream = api.attach_socket(container, params=ways)
