@@ -83,6 +83,21 @@ class Workspace(Protocol):
         """Writes a whole file, making its parent folders; relative paths are under the workspace."""
         ...
 
+    def checkpoint(self) -> Effect:
+        """Keeps files, working directory and exported variables as they are, under the effect's `checkpoint`.
+
+        Processes go on meanwhile; no checkpoint holds them. One that its limit has no room for is an `error`.
+        """
+        ...
+
+    def restore(self, checkpoint: str) -> Effect:
+        """Ends every process and puts back what a checkpoint of this workspace kept; the changes are told.
+
+        Files come back with content, mode, time and links, those made since are gone. A checkpoint may be
+        restored any number of times; an unknown one is an `error` that changes nothing.
+        """
+        ...
+
     def close(self) -> None:
         """Ends every process and drops the files. Safe to call twice."""
         ...

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from engine.execute.observations import decoded
 from engine.schema.base import utc_now
-from engine.schema.sandbox import BlobRef, Effect, LedgerEntry
+from engine.schema.sandbox import Account, BlobRef, Effect, LedgerEntry
 
 KeepBlob = Callable[[bytes, int], BlobRef | None]
 """Keeps a stream, given with the bytes that there were in all; None where there was nothing to keep."""
@@ -24,9 +24,7 @@ def enter(effect: Effect, keep: KeepBlob, *, path: str | None = None) -> LedgerE
         keep: Where the streams go.
         path: The path of a file action, as the tool was given it.
     """
-    fields = effect.model_dump(
-        exclude={"stdout", "stderr", "stdout_total_bytes", "stderr_total_bytes", "changes"}
-    )
+    fields = effect.model_dump(include=set(Account.model_fields) - {"changes"})
     return LedgerEntry(
         **fields,
         path=None if path is None else in_workspace(path),

@@ -30,6 +30,12 @@ class SandboxLimits(Record):
     output_bytes: Count = 4 * 2**20
     """Each stream of a call is kept up to this size; the record says how much more there was."""
     file_bytes: Count = 128 * 2**20
+    n_files: Count = 200_000
+    """Files, folders and links in each place that can be written: they cost the host memory, even empty."""
+    cpu_s_per_process: Count = 600
+    """Processor time; what runs on in the background ends with it."""
+    checkpoint_bytes: Count = 256 * 2**20
+    """What all checkpoints of a workspace may keep, contents that are the same being kept once."""
 
 
 class DockerSettings(Record):
@@ -62,6 +68,8 @@ class SandboxInfo(Record):
     limits: SandboxLimits
     template_hash: str
     """sha256 over the snapshot template's files."""
+    template_shared: bool = False
+    """True where the template lies under an overlay, False where each workspace has a copy of it."""
     container: ContainerInfo | None = None
     """None where the sandbox is no container."""
 
@@ -107,7 +115,7 @@ class Account(Record):
     """What is said of every workspace action, whatever becomes of its streams."""
 
     action: str
-    """"exec", "read", "write"; "none" where a tool call never reached the workspace."""
+    """"exec", "read", "write", "checkpoint", "restore"; "none" where a call never reached the workspace."""
     argv: tuple[str, ...] = ()
     """What was executed, as argv; empty for file actions."""
     cwd: str
@@ -118,7 +126,10 @@ class Account(Record):
     signal: Int64 | None = None
     timed_out: bool = False
     limit: str | None = None
-    """Which limit ended the call ("time", "output", "files", "memory", "workspace_lost"), if one did."""
+    """Which limit ended the call, if one did.
+
+    One of "time", "output", "files", "memory", "cpu", "processes", "checkpoints", "workspace_lost".
+    """
     error: str | None = None
     """The workspace's own error, e.g. "ENOENT: no such file or directory: notes.txt"."""
     changes: tuple[FileChange, ...] = ()
@@ -133,6 +144,8 @@ class Effect(Account):
     stderr: bytes = b""
     stdout_total_bytes: Count = 0
     stderr_total_bytes: Count = 0
+    checkpoint: str = ""
+    """The name of the checkpoint that the action made, for `restore`."""
 
 
 class LedgerEntry(Account):

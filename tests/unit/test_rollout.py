@@ -78,6 +78,12 @@ class Counting:
     def write(self, path: str, data: bytes) -> Effect:
         raise AssertionError(path)
 
+    def checkpoint(self) -> Effect:
+        raise AssertionError("checkpoint")
+
+    def restore(self, checkpoint: str) -> Effect:
+        raise AssertionError(checkpoint)
+
     def close(self) -> None:
         """Nothing to close."""
 

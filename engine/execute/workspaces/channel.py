@@ -48,11 +48,12 @@ class Reply(Record):
     stderr_total: int = Field(default=0, ge=0)
     changes: tuple[FileChange, ...] = ()
     n_changes: int = Field(default=0, ge=0)
+    checkpoint: str = Field(default="", max_length=40)
 
     def outcome(self) -> dict[str, Any]:
         """What goes into an effect as it is."""
-        names = ("cwd", "exit_code", "signal", "timed_out", "limit", "error", "changes", "n_changes")
-        return {name: getattr(self, name) for name in names}
+        names = "cwd exit_code signal timed_out limit error changes n_changes checkpoint"
+        return {name: getattr(self, name) for name in names.split()}
 
 
 class Answer(NamedTuple):

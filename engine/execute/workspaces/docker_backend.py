@@ -28,6 +28,7 @@ from engine.execute.workspaces.owner import this_process
 from engine.execute.workspaces.probe import Differences
 from engine.execute.workspaces.resident import ROOT, RUN_BYTES, TMP_BYTES, Orders, start_words
 from engine.execute.workspaces.seccomp import filter_for
+from engine.execute.workspaces.snapshot import Snapshot
 from engine.schema.sandbox import ContainerInfo, DockerSettings, SandboxLimits
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ STDOUT = 1
 LAST_WORDS_BYTES = 4096
 CPU_PERIOD_US = 100_000
 USER = 1000
-MAX_INODES = 250_000
-"""Of one tmpfs; the resident program ends a call before that, this holds when it does not."""
 
 _SHARED_USER_NAMESPACE = (
     "the engine keeps one for all unless it runs with userns-remap; inside are no root and no capability"
@@ -76,7 +75,7 @@ class Docker(Backend):
         self._run_id = run_id
         self._find_engine = find
 
-    def _find(self) -> Means:
+    def _find(self, snapshot: Snapshot) -> tuple[Means, ...]:
         engine, settings = self._find_engine(), self._settings
         remove_leftovers(engine)
         image = find_image(engine, settings)
@@ -84,7 +83,7 @@ class Docker(Backend):
         options = container_options(engine.api, settings, self._limits)
         labels = {OWNER: this_process(), RUN: self._run_id}
         shared = {} if engine.has_user_namespaces else {"user": _SHARED_USER_NAMESPACE}
-        return Means(
+        means = Means(
             version=f"{engine.version}, {runtime}",
             kernel=engine.kernel,
             start=partial(Container, engine.api, image, {**options, "labels": labels}),
@@ -94,6 +93,7 @@ class Docker(Backend):
                 image=image.name, image_id=image.image_id, runtime=runtime, cpus=settings.cpus
             ),
         )
+        return (means,)
 
 
 class Container:
@@ -205,7 +205,7 @@ def _host_config(api: APIClient, settings: DockerSettings, limits: SandboxLimits
 
     in_memory = limits.workspace_bytes + 2 * TMP_BYTES + RUN_BYTES
     # The resident program keeps to `memory_bytes`; what it overlooks ends at the engine's limit.
-    memory = limits.memory_bytes + in_memory
+    memory = limits.memory_bytes + limits.checkpoint_bytes + in_memory
     config: dict[str, Any] = api.create_host_config(
         auto_remove=True,
         cap_drop=["ALL"],
@@ -224,14 +224,15 @@ def _host_config(api: APIClient, settings: DockerSettings, limits: SandboxLimits
         security_opt=["no-new-privileges:true"],
         shm_size=TMP_BYTES,
         tmpfs={
-            ROOT: _tmpfs(limits.workspace_bytes, "755"),
-            "/run": _tmpfs(RUN_BYTES, "755"),
-            "/tmp": _tmpfs(TMP_BYTES, "1777"),
+            ROOT: _tmpfs(limits, limits.workspace_bytes, "755"),
+            "/run": _tmpfs(limits, RUN_BYTES, "755"),
+            "/tmp": _tmpfs(limits, TMP_BYTES, "1777"),
         },
         ulimits=[Ulimit(name="core", soft=0, hard=0), Ulimit(name="nofile", soft=1024, hard=1024)],
     )
     return {**config, "MaskedPaths": MASKED, "ReadonlyPaths": READ_ONLY}
 
 
-def _tmpfs(size: int, mode: str) -> str:
-    return f"rw,exec,nosuid,nodev,size={size},nr_inodes={MAX_INODES},mode={mode},uid={USER},gid={USER}"
+def _tmpfs(limits: SandboxLimits, size: int, mode: str) -> str:
+    n_inodes = 2 * limits.n_files  # the resident program ends a call before that; this holds when it does not
+    return f"rw,exec,nosuid,nodev,size={size},nr_inodes={n_inodes},mode={mode},uid={USER},gid={USER}"

@@ -21,6 +21,8 @@ from engine.schema.base import utc_now
 from engine.schema.sandbox import Effect, SandboxInfo, SandboxLimits
 
 ROOT = "/workspace"
+HIDDEN = "/.ise"
+"""Where a sandbox with a shared template has it once more, as it was."""
 TMP_BYTES = 64 * 2**20
 RUN_BYTES = 16 * 2**20
 START_TIMEOUT_S = 30.0
@@ -76,6 +78,8 @@ class Orders:
 
     limits_processes: bool = True
     """By RLIMIT_NPROC, which counts by user: right where the sandbox has a user namespace of its own."""
+    has_template: bool = False
+    """The snapshot's files lie in the sandbox already, below an overlay, and need not be handed over."""
     filter: bytes = b""
     """System calls to refuse, on top of any filter that it was started under."""
 
@@ -90,7 +94,8 @@ class ResidentWorkspace:
         self._channel = Channel(sandbox.line, 2 * info.limits.output_bytes)
         try:
             first = _first_frame(snapshot, info.limits, orders)
-            self._channel.start(program(), first, snapshot.body, START_TIMEOUT_S)
+            body = b"" if orders.has_template else snapshot.body
+            self._channel.start(program(), first, body, START_TIMEOUT_S)
         except LostError as error:
             raise sandbox.explain(error) from error
 
@@ -130,6 +135,14 @@ class ResidentWorkspace:
     def write(self, path: str, data: bytes) -> Effect:
         """Writes a whole regular file, making its parent folders."""
         return self._act({"op": "write", "path": path}, data, FILE_TIMEOUT_S)
+
+    def checkpoint(self) -> Effect:
+        """Keeps files, working directory and exported variables, in the memory of the resident program."""
+        return self._act({"op": "checkpoint"}, b"", FILE_TIMEOUT_S)
+
+    def restore(self, checkpoint: str) -> Effect:
+        """Ends every process and puts back what a checkpoint kept."""
+        return self._act({"op": "restore", "checkpoint": checkpoint}, b"", FILE_TIMEOUT_S)
 
     def close(self) -> None:
         """Ends every process; the files were in memory and are gone with them."""
@@ -218,11 +231,15 @@ def _first_frame(snapshot: Snapshot, limits: SandboxLimits, orders: Orders) -> d
         "RLIMIT_CORE": 0,
     }
     return {
-        "files": snapshot.files,
+        "files": () if orders.has_template else snapshot.files,
+        "template": snapshot.hashes if orders.has_template else {},
         "env": ENVIRONMENT,
         "output_bytes": limits.output_bytes,
         "memory_bytes": limits.memory_bytes,
         "workspace_bytes": limits.workspace_bytes,
+        "checkpoint_bytes": limits.checkpoint_bytes,
+        "n_files": limits.n_files,
+        "cpu_s": limits.cpu_s_per_process,
         "rlimits": {**rlimits, **({"RLIMIT_NPROC": limits.n_processes} if orders.limits_processes else {})},
         "filter": orders.filter.hex(),
     }

@@ -76,11 +76,12 @@ class Machine(NamedTuple):
     clone: int
     ioctl: int
     socket: int
+    prlimit: int
 
 
 MACHINES = {
-    "x86_64": Machine(0xC000003E, 0, clone=56, ioctl=16, socket=41),
-    "aarch64": Machine(0xC00000B7, 1, clone=220, ioctl=29, socket=198),
+    "x86_64": Machine(0xC000003E, 0, clone=56, ioctl=16, socket=41, prlimit=302),
+    "aarch64": Machine(0xC00000B7, 1, clone=220, ioctl=29, socket=198, prlimit=261),
 }
 CLONE3 = 435
 
@@ -107,6 +108,8 @@ def filter_for(machine: str | None = None) -> bytes | None:
     program += _when(
         found.ioctl, [*_argument(1), *_any_of(TERMINAL_INJECTION, _refuse(errno.EPERM)), _allow()]
     )
+    # Limits of others, so that nobody lowers those of the resident program, which has the same user.
+    program += _when(found.prlimit, [*_argument(0), *_any_of((0,), _allow()), _refuse(errno.EPERM)])
     program += _when(
         found.socket, [*_argument(0), *_any_of(SOCKET_FAMILIES, _allow()), _refuse(errno.EAFNOSUPPORT)]
     )

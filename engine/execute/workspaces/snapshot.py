@@ -20,6 +20,8 @@ class Snapshot:
     files: tuple[tuple[str, int, int | None], ...]
     body: bytes
     sha256: str
+    hashes: dict[str, str]
+    """sha256 of each file by its path."""
 
 
 def pack(template: Path) -> Snapshot:
@@ -32,6 +34,7 @@ def pack(template: Path) -> Snapshot:
     """
     files: list[tuple[str, int, int | None]] = []
     bodies: list[bytes] = []
+    hashes: dict[str, str] = {}
     digest = hashlib.sha256()
     try:
         if not template.is_dir():
@@ -41,10 +44,12 @@ def pack(template: Path) -> Snapshot:
             name = path.relative_to(template).as_posix()
             files.append((name, mode, None if data is None else len(data)))
             bodies.append(data or b"")
+            if data is not None:
+                hashes[name] = hashlib.sha256(data).hexdigest()
             digest.update(f"{name}\0{mode:o}\0{files[-1][2]}\0".encode() + bodies[-1])
     except OSError as error:
         raise SandboxError(f"cannot read the workspace template {template}: {error.strerror}") from error
-    return Snapshot(tuple(files), b"".join(bodies), digest.hexdigest())
+    return Snapshot(tuple(files), b"".join(bodies), digest.hexdigest(), hashes)
 
 
 def _content(path: Path) -> tuple[int, bytes | None]:

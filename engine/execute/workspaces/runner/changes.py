@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .files import ROOT, shown
+from .files import ROOT, TEMPLATE, is_settled, key_of, load, open_seen, shown
 
 MAX_CHANGES = 2000
 MAX_TEXT_BYTES = 64 * 1024
@@ -26,22 +26,37 @@ class Seen(NamedTuple):
     size: int
     sha256: str | None
     text: str | None
+    settled: bool = True
+    """False where a change within the same tick of the clock could leave the key as it is."""
+    in_template: bool = False
+    """True for what is as in the shared template, whose text is not read before it is needed."""
+
+    def content(self, path: bytes) -> str | None:
+        """The text, None where it is none or too long."""
+        if not self.in_template:
+            return self.text
+        return (
+            as_text(load(TEMPLATE + b"/" + path, MAX_TEXT_BYTES)[0]) if self.size <= MAX_TEXT_BYTES else None
+        )
 
 
 class Watch:
     """The workspace's files as last seen, and what has changed since."""
 
-    def __init__(self, max_hash_bytes: int) -> None:
+    def __init__(self, max_hash_bytes: int, template: dict[bytes, bytes]) -> None:
         self.max_hash_bytes = max_hash_bytes
+        self.template = template
         self.budget = 0
         self.texts_bytes = 0
         self.seen: dict[bytes, Seen] = {}
+        self.has_begun = False
+        self._look_round()
+        self.has_begun = True
 
     def changes(self) -> tuple[list[dict[str, Any]], int]:
         """The first changes by path, and how many there are in all."""
-        self.budget = self.max_hash_bytes
-        before, self.seen = self.seen, dict(self.walk())
-        self.texts_bytes = sum(len(s.text) for s in self.seen.values() if s.text)
+        before = self.seen
+        self._look_round()
         paths = sorted(
             p
             for p in before.keys() | self.seen.keys()
@@ -53,6 +68,11 @@ class Watch:
             room -= len(change["diff"] or "")
             found.append(change)
         return found, len(paths)
+
+    def _look_round(self) -> None:
+        self.budget = self.max_hash_bytes
+        self.seen = dict(self.walk())
+        self.texts_bytes = sum(len(s.text) for s in self.seen.values() if s.text)
 
     def walk(self) -> Iterator[tuple[bytes, Seen]]:
         """Every path under the workspace, folders with a slash at their end; links are never followed."""
@@ -88,12 +108,13 @@ class Watch:
         """The path as it is now; hashed only where its inode has changed."""
         if stat.S_ISDIR(info.st_mode):
             return Seen((info.st_mode,), info.st_mode, 0, None, None)
-        key = (info.st_ino, info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_mode)
-        old = self.seen.get(name)
-        if old is not None and old.key == key:
+        key, old = key_of(info), self.seen.get(name)
+        if old is not None and old.settled and old.key == key:
             return old
+        if not self.has_begun and name in self.template:
+            return Seen(key, info.st_mode, info.st_size, self.template[name].hex(), None, in_template=True)
         sha256, text = self.content(path, info)
-        return Seen(key, info.st_mode, info.st_size, sha256, text)
+        return Seen(key, info.st_mode, info.st_size, sha256, text, is_settled(info))
 
     def content(self, path: bytes, info: os.stat_result) -> tuple[str | None, str | None]:
         """Hash and, if small, text of a file; hash of a link's target; nothing of anything else."""
@@ -103,15 +124,14 @@ class Watch:
             if not stat.S_ISREG(info.st_mode) or info.st_size > self.budget:
                 return None, None
             self.budget -= info.st_size
-            return self.hash(path, info.st_size)
+            return self.hash(path, info)
         except OSError:
             return None, None
 
-    def hash(self, path: bytes, size: int) -> tuple[str, str | None]:
+    def hash(self, path: bytes, info: os.stat_result) -> tuple[str, str | None]:
         """SHA-256 of a regular file, and its text where that is small and is text."""
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        digest, data = hashlib.sha256(), b""
-        with os.fdopen(fd, "rb", buffering=0) as file:
+        digest, data, size = hashlib.sha256(), b"", info.st_size
+        with os.fdopen(open_seen(path, info), "rb", buffering=0) as file:
             for data in iter(lambda: file.read(1 << 20), b""):
                 digest.update(data)
         if size > MAX_TEXT_BYTES or self.texts_bytes > MAX_TEXTS_BYTES:
@@ -136,7 +156,7 @@ def differs(old: Seen | None, new: Seen | None) -> bool:
         return True
     if (old.mode, old.size, old.sha256) != (new.mode, new.size, new.sha256):
         return True
-    return old.sha256 is None and old.key != new.key
+    return old.sha256 is None and old.key[:2] != new.key[:2]
 
 
 def describe(path: bytes, old: Seen | None, new: Seen | None, with_diff: bool) -> dict[str, Any]:
@@ -148,14 +168,15 @@ def describe(path: bytes, old: Seen | None, new: Seen | None, with_diff: bool) -
         "mode": None if new is None else stat.S_IMODE(new.mode),
         "size_bytes": new.size if new is not None and plain else None,
         "sha256": None if new is None else new.sha256,
-        "diff": unified(shown(path), old, new) if with_diff else None,
+        "diff": unified(path, old, new) if with_diff else None,
     }
 
 
-def unified(path: str, old: Seen | None, new: Seen | None) -> str | None:
+def unified(raw: bytes, old: Seen | None, new: Seen | None) -> str | None:
     """A unified diff where every side is small text and so is the diff."""
-    before = "" if old is None else old.text
-    after = "" if new is None else new.text
+    path = shown(raw)
+    before = "" if old is None else old.content(raw)
+    after = "" if new is None else new.content(raw)
     if before is None or after is None or before == after:
         return None
     a, b = before.splitlines(True), after.splitlines(True)

@@ -10,6 +10,7 @@ frame in holds the snapshot's files; then each request gets one reply.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import resource
@@ -20,6 +21,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from .changes import Watch
+from .checkpoints import Checkpoints
 from .files import ROOT, explain, inside, load, shown, store
 from .processes import LostError, Processes
 from .shell import Shell
@@ -79,15 +81,25 @@ class Runner:
             refuse_calls(bytes.fromhex(first["filter"]))
         self.frames = frames
         self.output_bytes = int(first["output_bytes"])
-        self.shell = Shell(first["env"])
-        self.processes = Processes(frames.fd_in, self.output_bytes, int(first["memory_bytes"]))
-        self.watch = Watch(2 * int(first["workspace_bytes"]))
-        self.watch.changes()
+        self.shell = Shell(first["env"], int(first["cpu_s"]))
+        self.processes = Processes(
+            frames.fd_in, self.output_bytes, int(first["memory_bytes"]), int(first["n_files"])
+        )
+        template = {path.encode("utf-8"): bytes.fromhex(sha) for path, sha in first["template"].items()}
+        self.watch = Watch(2 * int(first["workspace_bytes"]), template)
+        in_place = {ROOT + b"/" + path: sha for path, sha in template.items()}
+        self.checkpoints = Checkpoints(int(first["checkpoint_bytes"]), in_place)
         frames.send({"ready": True})
 
     def serve(self) -> None:
         """Answers requests until the host closes its end."""
-        actions = {"exec": self.exec, "read": self.read, "write": self.write}
+        actions = {
+            "exec": self.exec,
+            "read": self.read,
+            "write": self.write,
+            "checkpoint": self.checkpoint,
+            "restore": self.restore,
+        }
         while True:
             self.processes.wait_for_host()
             request, body = self.frames.receive()
@@ -108,7 +120,11 @@ class Runner:
             started = shell.start(request["command"], cwd, request["env"])
         except (OSError, ValueError) as error:
             what = "command" if workdir is None else workdir
-            return Result({"cwd": shown(cwd), "error": explain(error, what)})
+            header = {"cwd": shown(cwd), "error": explain(error, what)}
+            if isinstance(error, BlockingIOError):  # so many run that none can be started
+                self.processes.kill_all()
+                header["limit"] = "processes"
+            return Result(header)
         call = self.processes.follow(*started, timeout_s=request["timeout_s"])
         shell.remember(with_cwd=workdir is None)
         return Result({"cwd": shown(cwd), **call.ending()}, call.out.take(), call.err.take())
@@ -133,6 +149,30 @@ class Runner:
         except (OSError, ValueError) as error:
             return Result({"cwd": shown(ROOT), "error": explain(error, path)})
         return Result({"cwd": shown(ROOT)})
+
+    def checkpoint(self, request: dict[str, Any], body: bytes) -> Result:
+        """Keeps files, working directory and exported variables as they are; processes go on."""
+        try:
+            name = self.checkpoints.take(self.shell)
+        except OSError as error:
+            return Result({"cwd": shown(ROOT), "error": explain(error, "checkpoint"), "limit": "checkpoints"})
+        return Result({"cwd": shown(self.shell.cwd), "checkpoint": name})
+
+    def restore(self, request: dict[str, Any], body: bytes) -> Result:
+        """Ends every process and puts all back as it was kept.
+
+        Where that fails half-way the workspace is neither here nor there, so it is given up.
+        """
+        name = request["checkpoint"]
+        if name not in self.checkpoints.kept:
+            error = OSError(errno.ENOENT, "no such checkpoint")
+            return Result({"cwd": shown(ROOT), "error": explain(error, name)})
+        self.processes.kill_all()
+        try:
+            self.checkpoints.restore(name, self.shell)
+        except OSError as error:
+            raise LostError from error
+        return Result({"cwd": shown(self.shell.cwd)})
 
 
 def unpack(files: list[tuple[str, int, int | None]], body: bytes) -> None:

@@ -9,12 +9,13 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from .files import PLACES
+
 LINGER_S = 0.2
 """How long a call waits for its streams to end after its shell has: others may still write to them."""
 WATCH_S = 0.25
 FLOOD = 64
 """A call that writes this many times the output limit is ended."""
-MAX_INODES = 200_000
 MAX_STREAMS = 128
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -81,6 +82,8 @@ class Call:
         """How the call ended, from its wait status."""
         status = self.status or 0
         signalled = os.WIFSIGNALED(status)
+        if signalled and os.WTERMSIG(status) == signal.SIGXCPU:
+            self.limit = self.limit or "cpu"
         return {
             "exit_code": None if signalled or self.limit else os.WEXITSTATUS(status),
             "signal": os.WTERMSIG(status) if signalled else None,
@@ -97,10 +100,11 @@ class Processes:
     As process 1 of its pid namespace it is the parent of every process whose own parent has ended.
     """
 
-    def __init__(self, host: int, output_bytes: int, memory_bytes: int) -> None:
+    def __init__(self, host: int, output_bytes: int, memory_bytes: int, n_files: int) -> None:
         self.host = host
         self.output_bytes = output_bytes
         self.memory_bytes = memory_bytes
+        self.n_files = n_files
         self.call: Call | None = None
         self.has_children = False
         self.streams: dict[int, Stream] = {}
@@ -115,8 +119,9 @@ class Processes:
     def wait_for_host(self) -> None:
         """Until the host has something to say; meanwhile orphans are reaped and their output thrown away."""
         self.poller.register(self.host, select.POLLIN)
+        had = n_files()
         while not self._turn(1000 if self.has_children else None):
-            if too_many_files() or self._too_much_memory():
+            if self._too_many_files(had) or self._too_much_memory():
                 self.kill_all()
         self.poller.register(self.host, 0)
 
@@ -146,27 +151,31 @@ class Processes:
             time.sleep(0.001)
 
     def _until_over(self, call: Call, until: float) -> None:
-        ended = False
+        ended, had = False, n_files()
         while not call.is_over():
             now = time.monotonic()
             if not ended and call.status is not None:
                 ended, until = True, now + LINGER_S
             if ended and now >= until:
                 return  # streams stay open: a closed one would end a background server at its next line
-            if not ended and call.limit is None and self._exceeded(call, now >= until):
+            if not ended and call.limit is None and self._exceeded(call, now >= until, had):
                 self.kill_all()
             self._turn(1000 * max(0.0, min(WATCH_S, until - now)) + 1)
 
-    def _exceeded(self, call: Call, is_late: bool) -> bool:
+    def _exceeded(self, call: Call, is_late: bool, had: int) -> bool:
         if is_late:
             call.limit = "time"
         elif max(call.out.total, call.err.total) > FLOOD * self.output_bytes:
             call.limit = "output"
-        elif too_many_files():
+        elif self._too_many_files(had):
             call.limit = "files"
         elif self._too_much_memory():
             call.limit = "memory"
         return call.limit is not None
+
+    def _too_many_files(self, had: int) -> bool:
+        """True where there are too many and more than before: what is too full may still be tidied up."""
+        return self.n_files < (now := n_files()) and (now > had or now > 2 * self.n_files)
 
     def _too_much_memory(self) -> bool:
         return (
@@ -208,13 +217,10 @@ class Processes:
             self.has_children = False
 
 
-def too_many_files() -> bool:
-    """True when more inodes are used than a workspace may have: they cost the host memory."""
-    for place in ("/workspace", "/tmp", "/run", "/dev/shm"):
-        usage = os.statvfs(place)
-        if usage.f_files - usage.f_ffree > MAX_INODES:
-            return True
-    return False
+def n_files() -> int:
+    """How many inodes the fullest place has: they cost the host memory."""
+    usages = map(os.statvfs, PLACES)
+    return max(usage.f_files - usage.f_ffree for usage in usages)
 
 
 def kernel_kills() -> int:

@@ -13,7 +13,7 @@ from .files import ROOT, load, replace
 PLACE = "/run/shell"
 MAX_ARGUMENT_BYTES = 96 * 1024
 """A longer command goes by a file: the kernel takes no argument over 128 KiB."""
-MAX_STATE_BYTES = 1 << 20
+MAX_STATE_BYTES = 4 << 20
 END = b"#end"
 
 # Runs as the shell leaves, however it leaves: its folder, then its exported variables as bash declares them.
@@ -35,8 +35,9 @@ class Started(NamedTuple):
 class Shell:
     """What carries over from command to command."""
 
-    def __init__(self, env: dict[str, str]) -> None:
+    def __init__(self, env: dict[str, str], cpu_s: int) -> None:
         self.cwd = ROOT
+        self.limit = f"unset BASH_ENV\nulimit -S -t {cpu_s}\nulimit -H -t {cpu_s + 1}\n".encode()
         self.declared = "".join(f"declare -x {k}={shlex.quote(v)}\n" for k, v in env.items()).encode()
 
     def start(self, command: str, cwd: bytes, env: dict[str, str]) -> Started:
@@ -95,4 +96,4 @@ class Shell:
             own = f"declare -px {names} >|{PLACE}/outer 2>/dev/null\n"
             own += "".join(f"export {k}={shlex.quote(v)} 2>/dev/null\n" for k, v in env.items())
             restore = f"unset {names}; . {PLACE}/outer;"
-        return b"unset BASH_ENV\n" + self.declared + (own + SAVE.replace("RESTORE", restore)).encode("utf-8")
+        return self.limit + self.declared + (own + SAVE.replace("RESTORE", restore)).encode("utf-8")
