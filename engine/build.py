@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import InputError, StudioError
+from engine.execute.workspaces.backend import Backend
 from engine.execute.workspaces.bubblewrap import Bubblewrap
+from engine.execute.workspaces.docker_backend import Docker
 from engine.paths import data_dir
 from engine.ports import ChatModel, Embedder
 from engine.providers.openai_chat import OpenAIChat
@@ -15,9 +17,10 @@ from engine.providers.script import Library, write_script
 from engine.providers.scripted_chat import ScriptedAgent, ScriptedUser
 from engine.schema.intent import Intent
 from engine.schema.project import EndpointSettings, ProjectSettings
+from engine.schema.sandbox import DockerSettings
 
 SCRIPTED = "scripted"
-SANDBOXES = ("bubblewrap",)
+SANDBOXES = (Bubblewrap.NAME, Docker.NAME)
 
 
 class Provider(NamedTuple):
@@ -80,15 +83,23 @@ def chat_model(provider: str, endpoint: EndpointSettings, seed: int) -> ChatMode
     return OpenAIChat(endpoint, kind.model, seed=seed)
 
 
-def sandbox(name: str) -> Bubblewrap:
+def sandbox(name: str, docker: DockerSettings | None = None, run_id: str = "") -> Backend:
     """The sandbox backend of this name, with the packaged snapshot template.
+
+    Args:
+        name: One of `SANDBOXES`.
+        docker: What containers are made of, where it is Docker.
+        run_id: The run that it is for, where it is for one: containers bear its name.
 
     Raises:
         InputError: No such backend.
     """
     if name not in SANDBOXES:
         raise InputError(f"unknown sandbox {name!r}: use one of {', '.join(SANDBOXES)}")
-    return Bubblewrap(data_dir() / "workspace")
+    template = data_dir() / "workspace"
+    if name == Docker.NAME:
+        return Docker(template, settings=docker, run_id=run_id)
+    return Bubblewrap(template)
 
 
 def embedder(project: ProjectSettings) -> Embedder:

@@ -55,24 +55,28 @@ class DoctorReport(Record):
 def examine(root: Path) -> DoctorReport:
     """The report on this machine, for the project in `root` where there is one."""
     proofs: dict[str, SandboxInfo | None] = {}
-    findings = [_sandbox(name, proofs) for name in build.SANDBOXES]
     settings, finding = _project(root)
+    findings = [_sandbox(name, settings, proofs) for name in build.SANDBOXES]
     findings += [finding, *_packages(), _one_home(), _embedder(settings), _endpoint(settings)]
     findings += [_disk("project folder", _existing(root)), _disk("cache folder", _existing(cache_dir()))]
     ok = all(f.ok for f in findings if f.needed)
     return DoctorReport(engine_version=__version__, ok=ok, sandbox=proofs, findings=tuple(findings))
 
 
-def _sandbox(name: str, proofs: dict[str, SandboxInfo | None]) -> Finding:
-    label = f"sandbox {name}"
+def _sandbox(name: str, settings: ProjectSettings, proofs: dict[str, SandboxInfo | None]) -> Finding:
+    """Docker is needed by a project that names it; bubblewrap is what the embedded defaults run on."""
+    label, needed = (
+        f"sandbox {name}",
+        name in (ProjectSettings.model_fields["sandbox"].default, settings.sandbox),
+    )
     try:
-        info = build.sandbox(name).prove()
+        info = build.sandbox(name, settings.docker).prove()
     except SandboxError as error:
         proofs[name] = None
-        return Finding(name=label, ok=False, needed=True, detail=str(error))
+        return Finding(name=label, ok=False, needed=needed, detail=str(error))
     proofs[name] = info
     proven = ", ".join(check.name for check in info.probe if check.proven)
-    return Finding(name=label, ok=info.proven, needed=True, detail=f"{info.version}; proven: {proven}")
+    return Finding(name=label, ok=info.proven, needed=needed, detail=f"{info.version}; proven: {proven}")
 
 
 def _project(root: Path) -> tuple[ProjectSettings, Finding]:

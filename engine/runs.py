@@ -72,7 +72,7 @@ def start_run(project: Project, request: RunRequest) -> str:
     seed = settings.seed if request.seed is None else request.seed
     intents = choose_intents(project, request, seed, scripted=build.SCRIPTED in (user, agent))
     sandbox = request.sandbox or settings.sandbox
-    build.sandbox(sandbox).prove()
+    build.sandbox(sandbox, settings.docker).prove()
     config = RunConfig(
         run_id=_new_run_id(),
         created_at=utc_now(),
@@ -81,6 +81,7 @@ def start_run(project: Project, request: RunRequest) -> str:
         user=user,
         agent=agent,
         sandbox=sandbox,
+        docker=settings.docker,
         concurrency=request.concurrency,
         limits=request.limits,
         budget_usd=request.budget_usd,
@@ -226,7 +227,8 @@ def resume_run(project: Project, run_id: str) -> RunStatus:
         raise InputError(f"run {run_id} is running: stop it first, or wait for its end")
     if len(finished_ids(run)) >= status.n_total:
         raise InputError(f"run {run_id} has played all its intents: there is nothing to resume")
-    build.sandbox(read_config(run).sandbox).prove()
+    config = read_config(run)
+    build.sandbox(config.sandbox, config.docker).prove()
     write_control(run, Control(stop=False))
     started = status.model_copy(
         update={"state": RunState.STARTING, "message": "", "updated_at": utc_now(), "playing": {}}

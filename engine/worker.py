@@ -20,7 +20,7 @@ from pathlib import Path
 from engine import build
 from engine.errors import StudioError, one_line
 from engine.execute.agent import Agent
-from engine.execute.workspaces.bubblewrap import Bubblewrap
+from engine.execute.workspaces.backend import Backend
 from engine.paths import RunPaths
 from engine.provenance import Origin, git_revision
 from engine.rollout import play
@@ -100,7 +100,7 @@ class Worker:
 
     def _play_missing(self) -> tuple[RunState, str]:
         self._write_status(RunState.RUNNING, "proving the sandbox")
-        backend = build.sandbox(self._config.sandbox)
+        backend = build.sandbox(self._config.sandbox, self._config.docker, self._config.run_id)
         origin = Origin(self._config, backend.prove(), current_taxonomy(self._project), git_revision())
         self._count_finished()
         drop_in_progress(self._run)
@@ -162,7 +162,7 @@ class Worker:
             raise StudioError(f"intent {gone[0]} is no longer in the project: restore its batch, then resume")
         return [intents[i] for i in wanted]
 
-    def _play_one(self, intent: Intent, origin: Origin, backend: Bubblewrap) -> None:
+    def _play_one(self, intent: Intent, origin: Origin, backend: Backend) -> None:
         if self._stop.is_set():
             raise _RunStoppedError
         if self._over_budget() or self._is_hopeless():

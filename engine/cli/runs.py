@@ -24,7 +24,7 @@ def run() -> None:
 @click.option("--concurrency", type=click.IntRange(1, 256), default=2, show_default=True)
 @click.option("--user", default=None, help="scripted or openai:MODEL; default the project's.")
 @click.option("--agent", default=None, help="scripted or openai:MODEL; default the project's.")
-@click.option("--sandbox", default=None, help="bubblewrap; default the project's.")
+@click.option("--sandbox", default=None, help="bubblewrap or docker; default the project's.")
 @click.option("--max-turns", type=click.IntRange(1, 200), default=20, show_default=True)
 @click.option("--budget-usd", type=FiniteFloat(0, min_open=True), default=None)
 @click.option("--seed", type=SEED, default=None, help="Default: the project's.")

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from engine.schema.base import Record, Seed
+from engine.schema.sandbox import DockerSettings
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
@@ -85,5 +86,6 @@ class ProjectSettings(Record):
     user: str = "scripted"
     agent: str = "scripted"
     sandbox: str = "bubblewrap"
+    docker: DockerSettings = DockerSettings()
     endpoint: EndpointSettings = EndpointSettings()
     embedder: EmbedderSettings = EmbedderSettings()

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from engine.schema.base import Count, Int64, Record, Seed, Slug
+from engine.schema.sandbox import DockerSettings
 
 
 class Limits(Record):
@@ -36,6 +37,7 @@ class RunConfig(Record):
     """"scripted" or "openai:MODEL"."""
     agent: str
     sandbox: str = "bubblewrap"
+    docker: DockerSettings = DockerSettings()
     concurrency: int = Field(default=2, ge=1, le=256)
     limits: Limits = Limits()
     budget_usd: float | None = Field(default=None, gt=0)

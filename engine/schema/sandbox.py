@@ -38,6 +38,26 @@ class SandboxLimits(Record):
     """What all checkpoints of a workspace may keep, contents that are the same being kept once."""
 
 
+class DockerSettings(Record):
+    """What the Docker backend makes workspaces of."""
+
+    image: str = Field(default="ise-workspace", pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]{0,255}$")
+    runtime: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """A runtime that the engine knows by this name, e.g. "runsc" for gVisor; None is the engine's own."""
+    cpus: float = Field(default=2.0, ge=0.01, le=1024.0, allow_inf_nan=False)
+    """Seconds of processor time that a workspace may use in a second."""
+
+
+class ContainerInfo(Record):
+    """Of what a container was really made."""
+
+    image: str
+    image_id: str
+    """The image's content hash."""
+    runtime: str
+    cpus: float
+
+
 class SandboxInfo(Record):
     """Which isolation a rollout really ran under; stands in every trajectory's provenance."""
 
@@ -50,6 +70,8 @@ class SandboxInfo(Record):
     """sha256 over the snapshot template's files."""
     template_shared: bool = False
     """True where the template lies under an overlay, False where each workspace has a copy of it."""
+    container: ContainerInfo | None = None
+    """None where the sandbox is no container."""
 
     @property
     def proven(self) -> bool:

@@ -27,7 +27,8 @@ from typing import Any
 
 from click import echo
 
-from engine.execute.workspaces.bubblewrap import Bubblewrap, BubblewrapWorkspace
+from engine.execute.workspaces.bubblewrap import Bubblewrap
+from engine.execute.workspaces.resident import ResidentWorkspace
 from engine.paths import data_dir
 
 TRIVIAL = "true"
@@ -163,7 +164,7 @@ def _swe_rex(on_loop: OnLoop) -> dict[str, Call]:
 def bench_opens(small: Bubblewrap, large: Bubblewrap, n: int) -> None:
     """A new workspace until its first call could run, and the way back."""
 
-    def opened(backend: Bubblewrap) -> BubblewrapWorkspace:
+    def opened(backend: Bubblewrap) -> ResidentWorkspace:
         return backend.open()
 
     for name, backend in (("small template, copied", small), ("500 files of 20 MiB, shared", large)):

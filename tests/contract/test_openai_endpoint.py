@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from engine import build
 from engine.errors import InputError, ModelError
 from engine.execute.agent import Agent
-from engine.execute.workspaces.bubblewrap import Bubblewrap
+from engine.execute.workspaces.backend import Backend
 from engine.providers.openai_chat import OpenAIChat
 from engine.rollout import play
 from engine.schema.chat import ChatMessage, Role
@@ -249,13 +249,13 @@ def test_usage_and_cost_are_counted_from_the_answer() -> None:
 
 
 @pytest.fixture(scope="module")
-def backend() -> Bubblewrap:
+def backend() -> Backend:
     chosen = build.sandbox("bubblewrap")
     chosen.prove()
     return chosen
 
 
-def roll(answer: Answerer, backend: Bubblewrap, limits: Limits | None = None) -> Trajectory:
+def roll(answer: Answerer, backend: Backend, limits: Limits | None = None) -> Trajectory:
     """One intent played with both models behind the server."""
     limits = limits or Limits(model_timeout_s=10)
     recorded: list[Trajectory] = []
@@ -298,7 +298,7 @@ def well_behaved(request: dict[str, Any], _: int) -> Reply:
 
 
 @pytest.mark.sandbox
-def test_the_whole_loop_runs_over_http_with_tool_calls_really_executed(backend: Bubblewrap) -> None:
+def test_the_whole_loop_runs_over_http_with_tool_calls_really_executed(backend: Backend) -> None:
     ended = roll(well_behaved, backend)
     calls = list(ended.tool_calls())
     assert ended.stop_reason is StopReason.USER_DONE
@@ -312,7 +312,7 @@ def test_the_whole_loop_runs_over_http_with_tool_calls_really_executed(backend: 
 
 
 @pytest.mark.sandbox
-def test_the_users_requests_hold_evidence_and_its_own_words_as_assistant(backend: Bubblewrap) -> None:
+def test_the_users_requests_hold_evidence_and_its_own_words_as_assistant(backend: Backend) -> None:
     seen: list[dict[str, Any]] = []
 
     def answer(request: dict[str, Any], number: int) -> Reply:
@@ -335,7 +335,7 @@ def test_the_users_requests_hold_evidence_and_its_own_words_as_assistant(backend
     ("arguments", "name"), [("{broken", "exec"), ("[]", "exec"), ("{}", "exec"), ('{"x": 1}', "fly")]
 )
 def test_a_tool_call_that_makes_no_sense_is_answered_and_the_agent_goes_on(
-    backend: Bubblewrap, arguments: str, name: str
+    backend: Backend, arguments: str, name: str
 ) -> None:
     def answer(request: dict[str, Any], number: int) -> Reply:
         observed = sum(m["role"] == "tool" for m in request["messages"])
@@ -351,7 +351,7 @@ def test_a_tool_call_that_makes_no_sense_is_answered_and_the_agent_goes_on(
 
 
 @pytest.mark.sandbox
-def test_two_calls_with_one_id_are_told_apart(backend: Bubblewrap) -> None:
+def test_two_calls_with_one_id_are_told_apart(backend: Backend) -> None:
     function = {"name": "exec", "arguments": '{"command": "true"}'}
     twins = [{"id": "same", "type": "function", "function": function}] * 2
 
@@ -370,7 +370,7 @@ def test_two_calls_with_one_id_are_told_apart(backend: Bubblewrap) -> None:
     ("body", "delay_s"), [(b'{"error": {}}', 0.0), (b"{", 0.0), (b'{"choices": []}', 0.0), (b"", 5.0)]
 )
 def test_an_agent_endpoint_that_fails_for_good_is_the_trajectorys_ending(
-    backend: Bubblewrap, body: bytes, delay_s: float
+    backend: Backend, body: bytes, delay_s: float
 ) -> None:
     def answer(request: dict[str, Any], number: int) -> Reply:
         if not is_agent(request):
@@ -385,14 +385,14 @@ def test_an_agent_endpoint_that_fails_for_good_is_the_trajectorys_ending(
 
 
 @pytest.mark.sandbox
-def test_a_user_model_that_never_gives_json_ends_the_rollout_as_its_failure(backend: Bubblewrap) -> None:
+def test_a_user_model_that_never_gives_json_ends_the_rollout_as_its_failure(backend: Backend) -> None:
     ended = roll(lambda *_: completion({"content": "Sure, happy to help!"}), backend)
     assert ended.stop_reason is StopReason.USER_FAILED
     assert ended.failure_cause
 
 
 @pytest.mark.sandbox
-def test_a_drifting_user_is_asked_again_and_both_attempts_are_kept(backend: Bubblewrap) -> None:
+def test_a_drifting_user_is_asked_again_and_both_attempts_are_kept(backend: Backend) -> None:
     def answer(request: dict[str, Any], number: int) -> Reply:
         retried = "was not sent" in request["messages"][-1]["content"]
         if not is_agent(request) and not retried and len(request["messages"]) == 2:
@@ -405,7 +405,7 @@ def test_a_drifting_user_is_asked_again_and_both_attempts_are_kept(backend: Bubb
 
 
 @pytest.mark.sandbox
-def test_an_agent_that_never_answers_ends_at_the_step_limit(backend: Bubblewrap) -> None:
+def test_an_agent_that_never_answers_ends_at_the_step_limit(backend: Backend) -> None:
     def answer(request: dict[str, Any], number: int) -> Reply:
         if is_agent(request):
             return tool_call("exec", '{"command": "true"}', call_id=f"call_{number}")

@@ -63,12 +63,12 @@ def test_a_worker_that_is_killed_with_twenty_workspaces_leaves_nothing(
         until(lambda: len(processes_with(f"sleep\0{marker}")) >= n_asleep)
         os.kill(run_status(project, run_id).pid or 0, signal.SIGKILL)
         assert gone_within(marker, 30)
-        assert mounts() == before
+        until(lambda: mounts() == before)
         resume_run(project, run_id)
         until(lambda: len(processes_with(f"sleep\0{marker}")) >= n_asleep)
         stop_run(project, run_id)
         os.kill(run_status(project, run_id).pid or 0, signal.SIGKILL)
         assert gone_within(marker, 30)
     assert wait_for(project, run_id).state in (RunState.INTERRUPTED, RunState.STOPPED)
-    assert mounts() == before
+    until(lambda: mounts() == before)
     assert list(temporary.iterdir()) == []

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from engine.execute.workspaces.channel import HEAD, MAX_HEADER_BYTES, Channel, LostError
+from engine.execute.workspaces.channel import HEAD, MAX_HEADER_BYTES, Channel, Descriptors, LostError
 
 MAX_BODY_BYTES = 1000
 Speak = Callable[[bytes], Channel]
@@ -27,7 +27,9 @@ def speak() -> Iterator[Speak]:
             [sys.executable, "-I", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
         started.append(process)
-        return Channel(process, MAX_BODY_BYTES)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        return Channel(Descriptors(process.stdin.fileno(), process.stdout.fileno()), MAX_BODY_BYTES)
 
     yield start
     for process in started:

@@ -10,10 +10,9 @@ import json
 import os
 import select
 import struct
-import subprocess
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -68,25 +67,54 @@ class Answer(NamedTuple):
 Header = TypeVar("Header", bound=Record)
 
 
+class Line(Protocol):
+    """The bytes to and from a resident program. Every wait ends at a deadline of the monotonic clock.
+
+    Raises (both methods): LostError at the deadline; OSError where the other end is gone.
+    """
+
+    def send(self, data: memoryview, deadline: float) -> int:
+        """How many of the first bytes of `data` went out."""
+        ...
+
+    def receive(self, size: int, deadline: float) -> bytes:
+        """The next bytes, at most `size`; none where the other end has closed."""
+        ...
+
+
+class Descriptors:
+    """A line over two file descriptors, which may be the same."""
+
+    def __init__(self, write_fd: int, read_fd: int) -> None:
+        self._write_fd, self._read_fd = write_fd, read_fd
+        os.set_blocking(write_fd, False)
+        os.set_blocking(read_fd, False)
+
+    def send(self, data: memoryview, deadline: float) -> int:
+        """How many of the first bytes of `data` went out."""
+        _wait(self._write_fd, select.POLLOUT, deadline)
+        return os.write(self._write_fd, data[: 1 << 16])
+
+    def receive(self, size: int, deadline: float) -> bytes:
+        """The next bytes, at most `size`; none where the other end has closed."""
+        _wait(self._read_fd, select.POLLIN, deadline)
+        return os.read(self._read_fd, min(1 << 20, size))
+
+
 class Channel:
-    """Frames over the pipes of one process."""
+    """Frames over one line."""
 
-    def __init__(self, process: subprocess.Popen[bytes], max_body_bytes: int) -> None:
-        if process.stdin is None or process.stdout is None:
-            raise LostError("no pipes")
-        self._write_fd = process.stdin.fileno()
-        self._read_fd = process.stdout.fileno()
+    def __init__(self, line: Line, max_body_bytes: int) -> None:
+        self._line = line
         self._max_body_bytes = max_body_bytes
-        os.set_blocking(self._write_fd, False)
-        os.set_blocking(self._read_fd, False)
 
-    def start(self, header: Mapping[str, Any], body: bytes, timeout_s: float) -> None:
-        """Hands over the first frame and waits for the word that all is ready.
+    def start(self, program: bytes, header: Mapping[str, Any], body: bytes, timeout_s: float) -> None:
+        """Hands over the program and its first frame, and waits for the word that all is ready.
 
         Raises:
             LostError: It did not come.
         """
-        self._exchange(header, body, timeout_s, Ready)
+        self._exchange(header, body, timeout_s, Ready, before=program)
 
     def ask(self, header: Mapping[str, Any], body: bytes, timeout_s: float) -> Answer:
         """One request and its reply.
@@ -100,12 +128,17 @@ class Channel:
         return Answer(reply, data[: reply.stdout_bytes], data[reply.stdout_bytes :])
 
     def _exchange(
-        self, header: Mapping[str, Any], body: bytes, timeout_s: float, kind: type[Header]
+        self,
+        header: Mapping[str, Any],
+        body: bytes,
+        timeout_s: float,
+        kind: type[Header],
+        before: bytes = b"",
     ) -> tuple[Header, bytes]:
         deadline = time.monotonic() + timeout_s
         head = json.dumps(header).encode("ascii")
         try:
-            self._put(HEAD.pack(len(head), len(body)) + head + body, deadline)
+            self._put(before + HEAD.pack(len(head), len(body)) + head + body, deadline)
             n_header, n_body = HEAD.unpack(self._take(HEAD.size, deadline))
             if n_header > MAX_HEADER_BYTES or n_body > self._max_body_bytes:
                 raise LostError("it sent more than it may")
@@ -119,14 +152,12 @@ class Channel:
     def _put(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
         while view:
-            _wait(self._write_fd, select.POLLOUT, deadline)
-            view = view[os.write(self._write_fd, view[: 1 << 16]) :]
+            view = view[self._line.send(view, deadline) :]
 
     def _take(self, size: int, deadline: float) -> bytes:
         data = bytearray()
         while len(data) < size:
-            _wait(self._read_fd, select.POLLIN, deadline)
-            piece = os.read(self._read_fd, min(1 << 20, size - len(data)))
+            piece = self._line.receive(size - len(data), deadline)
             if not piece:
                 raise LostError("it ended")
             data += piece

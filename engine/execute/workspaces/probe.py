@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import shlex
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import one_line
@@ -29,7 +30,30 @@ for call in (lambda: socket.socket(40, socket.SOCK_STREAM), lambda: os.memfd_cre
 """
 
 
-def probe(workspace: Workspace, limits: SandboxLimits) -> tuple[ProbeCheck, ...]:
+# Forks until that is refused, and says how far it came.
+_FORKS = """
+import os, signal
+children = []
+try:
+    while len(children) <= {most}:
+        children.append(os.fork() or signal.pause())
+except OSError:
+    pass
+for child in children:
+    os.kill(child, 9)
+print(len(children))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What is not asked of one backend's sandboxes, each with the reason."""
+
+    shared_namespaces: Mapping[str, str] = field(default_factory=dict)
+    """Namespace of the host in which they live -> why."""
+
+
+def probe(workspace: Workspace, limits: SandboxLimits, differences: Differences) -> tuple[ProbeCheck, ...]:
     """Every check, in order, each tried for real in `workspace`."""
 
     def run(command: str) -> str:
@@ -41,11 +65,12 @@ def probe(workspace: Workspace, limits: SandboxLimits) -> tuple[ProbeCheck, ...]
         _network_unreachable(run),
         _host_marker_invisible(run),
         _usr_not_writable(run),
-        _namespaces_of_its_own(run),
+        _namespaces_of_its_own(run, differences.shared_namespaces),
         _processes_of_host_invisible(run),
         _no_capabilities(run),
         _system_calls_filtered(run),
         _limits_hold(run, limits),
+        _processes_bounded(run, limits.n_processes),
     )
 
 
@@ -116,11 +141,12 @@ def _usr_not_writable(run: Run) -> ProbeCheck:
     )
 
 
-def _namespaces_of_its_own(run: Run) -> ProbeCheck:
+def _namespaces_of_its_own(run: Run, granted: Mapping[str, str]) -> ProbeCheck:
     said = run("cd /proc/self/ns && readlink " + " ".join(NAMESPACES)).splitlines()
     shared = [n for n, inside in zip(NAMESPACES, said, strict=False) if inside == _namespace(n)]
-    proven = len(said) == len(NAMESPACES) and not shared
-    detail = f"{len(said)} namespaces, shared with the host: {', '.join(shared) or 'none'}"
+    proven = len(said) == len(NAMESPACES) and set(shared) <= set(granted)
+    named = [f"{name} ({granted[name]})" if name in granted else name for name in shared]
+    detail = f"{len(said)} namespaces, shared with the host: {', '.join(named) or 'none'}"
     return ProbeCheck(name="namespaces_of_its_own", proven=proven, detail=detail)
 
 
@@ -165,11 +191,8 @@ def _system_calls_filtered(run: Run) -> ProbeCheck:
 
 
 def _limits_hold(run: Run, limits: SandboxLimits) -> ProbeCheck:
-    said = run(
-        "ulimit -u; ulimit -v; ulimit -f; ulimit -c; echo $(($(stat -f -c '%b * %S' /workspace)))"
-    ).split()
+    said = run("ulimit -v; ulimit -f; ulimit -c; echo $(($(stat -f -c '%b * %S' /workspace)))").split()
     wanted = (
-        limits.n_processes,
         limits.memory_bytes_per_process // 1024,
         limits.file_bytes // 1024,
         0,
@@ -178,5 +201,18 @@ def _limits_hold(run: Run, limits: SandboxLimits) -> ProbeCheck:
     return ProbeCheck(
         name="limits_hold",
         proven=said == [str(n) for n in wanted],
-        detail=f"processes, KiB of memory each, KiB a file, core, bytes of workspace: {one_line(said, 160)}",
+        detail=f"KiB of memory a process, KiB a file, core, bytes of workspace: {one_line(said, 160)}",
+    )
+
+
+def _processes_bounded(run: Run, most: int) -> ProbeCheck:
+    code = _FORKS.format(most=most)
+    said = run(f"python3 -I -S -c {shlex.quote(code)}").split()
+    n = int(said[-1]) if said and said[-1].isascii() and said[-1].isdigit() else 0
+    return ProbeCheck(
+        name="processes_bounded",
+        proven=0 < n < most,
+        detail=f"after {n} forks the next was refused, the limit is {most}"
+        if n
+        else one_line(" ".join(said) or "nothing could be forked", 160),
     )

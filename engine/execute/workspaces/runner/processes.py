@@ -76,6 +76,10 @@ class Call:
         """True once the shell has ended and nobody can write to its streams any more."""
         return self.status is not None and not (self.out.open or self.err.open)
 
+    def was_killed(self) -> bool:
+        """True when SIGKILL ended the shell, or the last thing that the shell ran."""
+        return self.status in (signal.SIGKILL, (128 + signal.SIGKILL) << 8)
+
     def ending(self) -> dict[str, Any]:
         """How the call ended, from its wait status."""
         status = self.status or 0
@@ -130,7 +134,10 @@ class Processes:
             self.streams[stream.fd] = stream
             self.poller.register(stream.fd, select.POLLIN)
         self.has_children = True
+        kills = kernel_kills()
         self._until_over(call, time.monotonic() + timeout_s)
+        if call.limit is None and call.was_killed() and kernel_kills() > kills:
+            call.limit = "memory"
         for fd in list(self.streams)[:-MAX_STREAMS]:
             self._forget(fd)
         self.call = None
@@ -227,6 +234,14 @@ def n_sockets() -> int:
             return int(file.readline().split()[2])
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def kernel_kills() -> int:
+    """How many processes the kernel has ended here for their memory; 0 where no cgroup tells."""
+    for place in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+        with suppress(OSError), open(place) as file:
+            return sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+    return 0
 
 
 def others() -> list[str]:
