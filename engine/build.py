@@ -81,14 +81,14 @@ def chat_model(provider: str, endpoint: EndpointSettings, seed: int) -> ChatMode
 
 
 def sandbox(name: str) -> Bubblewrap:
-    """The sandbox backend of this name, with the packaged snapshot template.
+    """The sandbox backend of this name, with the packaged snapshot template and web.
 
     Raises:
         InputError: No such backend.
     """
     if name not in SANDBOXES:
         raise InputError(f"unknown sandbox {name!r}: use one of {', '.join(SANDBOXES)}")
-    return Bubblewrap(data_dir() / "workspace")
+    return Bubblewrap(data_dir() / "workspace", web=data_dir() / "web")
 
 
 def embedder(project: ProjectSettings) -> Embedder:

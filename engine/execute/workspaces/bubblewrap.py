@@ -24,7 +24,7 @@ from engine.execute.workspaces.probe import probe
 from engine.execute.workspaces.seccomp import filter_for
 from engine.execute.workspaces.snapshot import Snapshot, pack
 from engine.schema.base import utc_now
-from engine.schema.sandbox import Effect, SandboxInfo, SandboxLimits
+from engine.schema.sandbox import Action, Effect, SandboxInfo, SandboxLimits
 
 ROOT = "/workspace"
 TMP_BYTES = 64 * 2**20
@@ -63,9 +63,15 @@ class Bubblewrap:
     """Opens workspaces on one snapshot, once its isolation is proven."""
 
     def __init__(
-        self, template: Path, limits: SandboxLimits | None = None, *, find: Finder = find_bwrap
+        self,
+        template: Path,
+        limits: SandboxLimits | None = None,
+        *,
+        web: Path | None = None,
+        find: Finder = find_bwrap,
     ) -> None:
         self._template = template
+        self._web = web
         self._limits = limits or SandboxLimits()
         self._find = find
         self._proven: tuple[BwrapBinary, Snapshot, SandboxInfo] | None = None
@@ -83,7 +89,7 @@ class Bubblewrap:
         for program in ("/usr/bin/bash", "/usr/bin/python3"):
             if not Path(program).exists():
                 raise SandboxError(f"{program} is missing: 'apt-get install bash python3' mends it")
-        snapshot = pack(self._template)
+        snapshot = pack(self._template, self._web)
         info = SandboxInfo(
             backend="bubblewrap",
             version=read_version(binary),
@@ -151,17 +157,35 @@ class BubblewrapWorkspace:
         workdir: str | None = None,
         env: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
+        background_after_s: float | None = None,
+        session_timeout_s: float | None = None,
     ) -> Effect:
         """Runs `command` in a fresh bash.
 
         `workdir` and `env` hold for this call alone; what the command itself changes by `cd` and `export`
-        carries over. At the deadline every process in the workspace is killed, those that earlier calls
-        left running too.
+        carries over, unless it goes to the background. At the deadline every process in the workspace is
+        killed, those that earlier calls left running too.
         """
         if wrong := [k for k, v in (env or {}).items() if not _VARIABLE.fullmatch(k) or "\0" in v]:
             return self._refused("exec", f"EINVAL: not a variable: {one_line(wrong[0], 80)}")
-        header = {"op": "exec", "command": command, "workdir": workdir, "env": dict(env or {})}
-        return self._act({**header, "timeout_s": timeout_s}, b"", timeout_s, argv=("bash", "-c", command))
+        header = {
+            "op": "exec",
+            "command": command,
+            "workdir": workdir,
+            "env": dict(env or {}),
+            "timeout_s": timeout_s,
+            "background_after_s": background_after_s,
+            "session_timeout_s": session_timeout_s,
+        }
+        return self._act(header, b"", timeout_s, argv=("bash", "-c", command))
+
+    def perform(
+        self, action: Action, arguments: Mapping[str, Any], data: bytes = b"", *, timeout_s: float = 60.0
+    ) -> Effect:
+        """Does one of the things that the resident program can do beside commands and files."""
+        asked = (str(v) for v in arguments.values() if isinstance(v, str))
+        header = {**arguments, "op": action.value, "timeout_s": timeout_s}
+        return self._act(header, data, timeout_s, argv=(action.value, *asked))
 
     def read(self, path: str) -> Effect:
         """The bytes of a regular file, up to the output limit, as `stdout`."""
@@ -237,6 +261,7 @@ def _first_frame(snapshot: Snapshot, limits: SandboxLimits) -> dict[str, Any]:
     return {
         "files": snapshot.files,
         "env": ENVIRONMENT,
+        "web": snapshot.web,
         "output_bytes": limits.output_bytes,
         "memory_bytes": limits.memory_bytes,
         "workspace_bytes": limits.workspace_bytes,
