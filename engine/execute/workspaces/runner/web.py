@@ -194,7 +194,8 @@ class Server:
     def port(self) -> int:
         """The port that it listens on."""
         if self._port is None:
-            from http.server import BaseHTTPRequestHandler, HTTPServer
+            from http.server import BaseHTTPRequestHandler
+            from socketserver import TCPServer
 
             pages = self.pages
 
@@ -206,7 +207,7 @@ class Server:
                 def log_message(self, *args: object) -> None:
                     """Says nothing."""
 
-            server = HTTPServer(("127.0.0.1", 0), Handler)
+            server = TCPServer(("127.0.0.1", 0), Handler)  # HTTPServer would look its own name up first
             threading.Thread(target=server.serve_forever, daemon=True).start()
             self._port = int(server.server_address[1])
         return self._port
