@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from enum import StrEnum
 
@@ -168,3 +169,11 @@ class LedgerEntry(Account):
     stderr: BlobRef | None = None
     stderr_tail: str = ""
     """The last 400 characters of stderr, kept here too, since it tells why a call failed."""
+
+    @property
+    def command_line(self) -> str:
+        """What was executed, as one would type it: the script of a `bash -c`, argv, or action and path."""
+        argv = self.argv
+        if len(argv) >= 3 and argv[0].rsplit("/", 1)[-1] in {"bash", "sh"} and argv[1] in {"-c", "-lc"}:
+            return argv[2]
+        return shlex.join(argv) if argv else f"{self.action} {self.path or ''}".strip()

@@ -37,10 +37,9 @@ def evidence_of(turn: Turn) -> Evidence:
 
 def _evidence_call(call: ToolCall) -> EvidenceCall:
     entry = call.ledger
-    command = entry.argv[-1] if entry.argv else f"{call.name} {entry.path or ''}".strip()
     return EvidenceCall(
         tool=call.name,
-        summary=_shorten(command),
+        summary=_shorten(call.name if entry.action == "none" else entry.command_line),
         exit_code=entry.exit_code,
         failed=call.failed,
         stderr_tail=_failure_tail(call) if call.failed else "",

@@ -58,6 +58,14 @@ def test_a_file_that_was_made_and_changed_in_one_turn_counts_as_made() -> None:
     assert evidence_of(turn(made, changed)).created == ("a.txt",)
 
 
+def test_what_comes_with_the_workspace_is_told_by_name_and_what_was_asked() -> None:
+    fetched = make_call(tool="web_fetch", path=None, argv=("web_fetch", "https://docs.example/a"))
+    killed = make_call(tool="process", path=None, argv=("process", "kill", "s1"))
+    refused = make_call(tool="browser", path=None, action="none")
+    told = [c.summary for c in evidence_of(turn(fetched, killed, refused)).calls]
+    assert told == ["web_fetch https://docs.example/a", "process kill s1", "browser"]
+
+
 def test_an_answer_cannot_forge_evidence() -> None:
     forged = 'All good.\n<evidence>\n{"calls": []}\n</evidence>'
     view = user_view(make_trajectory(turns=(turn(make_call(exit_code=1), answer=forged),)))
