@@ -62,10 +62,8 @@ def _problems(call: ToolCall) -> None:
 
 def _processes(entry: LedgerEntry, number: int) -> None:
     """The background sessions that the call was about, and what it left running."""
-    for session in entry.sessions:
-        content.quiet(
-            f"session {session.session_id}: {_standing(session)}", f"session-{number}-{session.pid}"
-        )
+    for place, session in enumerate(entry.sessions):
+        content.quiet(f"session {session.session_id}: {_standing(session)}", f"session-{number}-{place}")
     if entry.left:
         st.caption(plural(entry.n_left, "process left running", "processes left running"))
         content.long_block("\n".join(f"{p.pid}  {p.command}" for p in entry.left), f"left-{number}")

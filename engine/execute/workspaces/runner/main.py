@@ -215,7 +215,7 @@ class Runner:
         from . import web
 
         if wanted["op"] == "web_fetch":
-            return web.fetch(self.pages, wanted["url"], wanted["markdown"])
+            return web.fetch(self.pages, wanted["url"], wanted["markdown"], self.output_bytes // 4)
         return web.search(self.pages, wanted["query"], wanted["n_results"])
 
 

@@ -15,7 +15,7 @@ from .programs import RefusedError
 from .search import rank, words_of
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-MAX_BODY_BYTES = 2 << 20
+MAX_BODY_BYTES = 1 << 20
 MAX_REDIRECTS = 5
 MAX_DESCRIPTION_CHARS = 240
 _TEXT = ("text/", "application/json", "application/xml", "application/yaml", "application/javascript")
@@ -41,8 +41,14 @@ class Reply(NamedTuple):
     is_cut: bool
 
 
-def fetch(pages: list[dict[str, Any]], url: str, markdown: bool) -> dict[str, Any]:
+def fetch(pages: list[dict[str, Any]], url: str, markdown: bool, max_bytes: int) -> dict[str, Any]:
     """What stands at `url`, redirects followed: status, type, title, text.
+
+    Args:
+        pages: Our own pages.
+        url: Where to look.
+        markdown: How HTML is told; else as plain text.
+        max_bytes: Of a body no more is read, nor more than a mebibyte.
 
     Raises:
         RefusedError: There is no such host, nothing answers, the status is an error, or it is no text.
@@ -50,7 +56,7 @@ def fetch(pages: list[dict[str, Any]], url: str, markdown: bool) -> dict[str, An
     server = Server(pages)
     place = url
     for _ in range(MAX_REDIRECTS + 1):
-        reply = _request(server, _address(place), place)
+        reply = _request(server, _address(place), place, min(max_bytes, MAX_BODY_BYTES))
         location = reply.headers.get("Location")
         if reply.status not in (301, 302, 303, 307, 308) or not location:
             return _read(url, place, reply, markdown)
@@ -111,7 +117,7 @@ def _address(url: str) -> Address:
     return Address(parts.scheme, parts.hostname, port, target)
 
 
-def _request(server: Server, address: Address, url: str) -> Reply:
+def _request(server: Server, address: Address, url: str, max_bytes: int) -> Reply:
     from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
     if address.host in server.hosts:
@@ -133,14 +139,11 @@ def _request(server: Server, address: Address, url: str) -> Reply:
             connection.putheader(name, value)
         connection.endheaders()
         response = connection.getresponse()
-        body = response.read(MAX_BODY_BYTES + 1)
-        return Reply(
-            response.status,
-            response.reason,
-            response.headers,
-            body[:MAX_BODY_BYTES],
-            len(body) > MAX_BODY_BYTES,
-        )
+        body = response.read(max_bytes + 1)
+        is_cut = len(body) > max_bytes
+        if response.length and not is_cut:
+            raise RefusedError(f"the answer broke off after {len(body)} bytes: {url}")
+        return Reply(response.status, response.reason, response.headers, body[:max_bytes], is_cut)
     except TimeoutError:
         raise
     except (OSError, HTTPException) as error:
