@@ -45,7 +45,7 @@ class Tools:
 
     def process(self, action: str, session: str | None = None, **arguments: Any) -> ToolCall:
         """What came of a call of process."""
-        named = {} if session is None else {"sessionId": session}
+        named: dict[str, Any] = {} if session is None else {"sessionId": session}
         return self("process", action=action, **named, **arguments)
 
 
