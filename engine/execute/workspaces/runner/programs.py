@@ -24,11 +24,17 @@ def start(program: Callable[[], dict[str, Any]], timeout_s: float) -> Started:
     """Forks a process that runs `program`, with an alarm after `timeout_s`."""
     out, out_w = os.pipe()
     err, err_w = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        _run(program, timeout_s, out_w, err_w)
-    os.close(out_w)
-    os.close(err_w)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _run(program, timeout_s, out_w, err_w)
+    except OSError:
+        os.close(out)
+        os.close(err)
+        raise
+    finally:
+        os.close(out_w)
+        os.close(err_w)
     first_to_go(pid)
     return Started(pid, out, err)
 

@@ -119,19 +119,33 @@ class Sessions:
 
     def write(self, session: Session, data: bytes, eof: bool, timeout_s: float) -> None:
         """Writes to its standard input, then ends that if `eof`."""
-        if session.has_ended() or session.stdin is None:
-            what = "has ended" if session.has_ended() else "had its input ended"
-            raise ValueError(f"session {session.name} {what}: nothing can be written to it")
         until, view = time.monotonic() + timeout_s, memoryview(data)
+        self._input_of(session)
         while view:
             self.processes.turn(0)
-            if session.has_ended() or time.monotonic() >= until:
+            stdin = self._input_of(session)
+            if time.monotonic() >= until:
                 raise ValueError(f"session {session.name} took {len(data) - len(view)} of {len(data)} bytes")
-            if select.select([], [session.stdin], [], 0.05)[1]:
-                with suppress(BlockingIOError):
-                    view = view[self._put(session, view) :]
+            if select.select([], [stdin], [], 0.05)[1]:
+                view = view[self._put(session, stdin, view) :]
         if eof:
             session.close_stdin()
+
+    def _input_of(self, session: Session) -> int:
+        if session.has_ended():
+            raise ValueError(f"session {session.name} has ended: nothing can be written to it")
+        if session.stdin is None:
+            raise ValueError(f"session {session.name} had its input ended: nothing can be written to it")
+        return session.stdin
+
+    def _put(self, session: Session, stdin: int, view: memoryview) -> int:
+        try:
+            return os.write(stdin, view[: 1 << 16])
+        except BlockingIOError:
+            return 0
+        except BrokenPipeError:
+            session.close_stdin()
+            raise ValueError(f"session {session.name} reads no input any more") from None
 
     def kill(self, session: Session) -> None:
         """Asks the session's processes to end, and ends those that have not after a while."""
@@ -147,13 +161,6 @@ class Sessions:
             send(session.pid, signal.SIGKILL)
             self.processes.turn(1)
         self.wait(session, 0.0)
-
-    def _put(self, session: Session, view: memoryview) -> int:
-        try:
-            return os.write(session.stdin or 0, view[: 1 << 16])
-        except BrokenPipeError:
-            session.close_stdin()
-            raise ValueError(f"session {session.name} reads no input any more") from None
 
     def _make_room(self) -> None:
         if len(self.by_name) < MAX_SESSIONS:
