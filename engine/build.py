@@ -84,7 +84,7 @@ def chat_model(provider: str, endpoint: EndpointSettings, seed: int) -> ChatMode
 
 
 def sandbox(name: str, docker: DockerSettings | None = None, run_id: str = "") -> Backend:
-    """The sandbox backend of this name, with the packaged snapshot template.
+    """The sandbox backend of this name, with the packaged snapshot template and web.
 
     Args:
         name: One of `SANDBOXES`.
@@ -96,10 +96,10 @@ def sandbox(name: str, docker: DockerSettings | None = None, run_id: str = "") -
     """
     if name not in SANDBOXES:
         raise InputError(f"unknown sandbox {name!r}: use one of {', '.join(SANDBOXES)}")
-    template = data_dir() / "workspace"
+    template, web = data_dir() / "workspace", data_dir() / "web"
     if name == Docker.NAME:
-        return Docker(template, settings=docker, run_id=run_id)
-    return Bubblewrap(template)
+        return Docker(template, web=web, settings=docker, run_id=run_id)
+    return Bubblewrap(template, web=web)
 
 
 def embedder(project: ProjectSettings) -> Embedder:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from engine.schema.chat import ChatMessage, Completion, ModelInfo, ToolSchema
-    from engine.schema.sandbox import Effect, SandboxInfo
+    from engine.schema.sandbox import Action, Effect, SandboxInfo
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as long work goes on."""
@@ -68,10 +68,35 @@ class Workspace(Protocol):
         workdir: str | None = None,
         env: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
+        background_after_s: float | None = None,
+        session_timeout_s: float | None = None,
     ) -> Effect:
         """Runs `command` in a fresh `bash -c`; working directory and exported variables carry over.
 
         At the deadline every process of the call is killed and the effect says `timed_out`.
+
+        Args:
+            command: What to run.
+            workdir: Where, for this call alone.
+            env: Variables, for this call alone.
+            timeout_s: Wall time of the call.
+            background_after_s: After so many seconds, 0 included, a command that has not ended goes on as a
+                background session, which the effect names. It has an input to write to, its two streams are
+                one, and nothing of it carries over. None: it is followed to its end.
+            session_timeout_s: Seconds after which such a session is killed; None leaves it be.
+        """
+        ...
+
+    def perform(
+        self, action: Action, arguments: Mapping[str, Any], data: bytes = b"", *, timeout_s: float = 60.0
+    ) -> Effect:
+        """Does one of the things that every workspace can do beside commands and files.
+
+        `process` looks at or acts on background sessions: {action: list|poll|log|write|kill, session_id,
+        wait_s, eof}, `data` being what is written. The others are programs that come with the workspace and
+        run in it as processes of their own: they answer with one JSON object as `stdout`, or say why not as
+        `stderr` and end with code 1: memory_search {query, n_results, min_score}, memory_get {path, first,
+        n_lines}, web_fetch {url, markdown}, web_search {query, n_results}.
         """
         ...
 

@@ -1,9 +1,12 @@
 """What a tool call aims at: what makes a later call a second try of an earlier one.
 
-The aim of a file tool is its path; reading is one aim, writing and editing are another. The aim of a
-command is what each of its parts does: a script that it runs, else a program with the files that it names.
-Two commands have the same aim when they share such a part: the same script, or the same program on a file
-of the same base name (or, where one of them names no file, the same program).
+The aim of a file tool is its path; reading is one aim, writing and editing are another. To fetch from the web
+is to want something of a host, whatever the page. What is done with a background session has the aim of the
+session's command.
+
+The aim of a command is what each of its parts does: a script that it runs, else a program with the files
+that it names. Two commands have the same aim when they share such a part: the same script, or the same
+program on a file of the same base name (or, where one of them names no file, the same program).
 """
 
 from __future__ import annotations
@@ -13,9 +16,15 @@ import re
 import shlex
 from pathlib import PurePosixPath
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
+from engine.schema.tools import ToolName
 from engine.schema.trajectory import ToolCall
 
+_SEARCHES = frozenset({ToolName.MEMORY_SEARCH, ToolName.WEB_SEARCH})
+_READERS = frozenset({ToolName.READ, ToolName.MEMORY_GET, "list", "ls"})
+_OWN_PROGRAMS = _SEARCHES | {ToolName.MEMORY_GET, ToolName.WEB_FETCH}
+"""Tools whose argv in the ledger is no command."""
 _INTERPRETERS = frozenset({"python", "bash", "sh", "zsh", "node", "perl", "ruby", "php", "awk"})
 _PREFIXES = frozenset(
     {"sudo", "env", "time", "nohup", "exec", "command", "nice", "stdbuf", "then", "do", "else"}
@@ -50,16 +59,35 @@ class Aim(NamedTuple):
 def aim_of(call: ToolCall) -> Aim:
     """The call's aim, from the ledger where it says so, else from the arguments as the model wrote them."""
     entry = call.ledger
-    command = _argument(call, "command")
-    if command is None and entry.argv:
-        command = entry.argv[-1]
+    command = _command(call)
     if command is not None:
         return Aim("command", parts=command_parts(command))
-    kind = "read" if call.name in {"read", "list", "ls"} else "change"
+    if call.name == ToolName.WEB_FETCH:
+        return Aim("fetch", path=_host(_argument(call, "url") or ""))
+    if call.name in _SEARCHES or call.name == ToolName.PROCESS:
+        return Aim(call.name)
+    kind = "read" if call.name in _READERS else "change"
     path = entry.path or _argument(call, "path") or _argument(call, "file_path")
     if path is None:
         return Aim(call.name)
     return Aim(kind, path=str(PurePosixPath(path.removeprefix("/workspace/"))))
+
+
+def _command(call: ToolCall) -> str | None:
+    """The command that the call ran, or that the one background session it was about runs."""
+    entry = call.ledger
+    if call.name == ToolName.PROCESS:
+        return entry.sessions[0].command if len(entry.sessions) == 1 else None
+    if call.name in _OWN_PROGRAMS:
+        return None
+    return _argument(call, "command") or (entry.argv[-1] if entry.argv else None)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return url
 
 
 def same_aim(one: Aim, other: Aim) -> bool:

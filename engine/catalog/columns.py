@@ -108,6 +108,8 @@ TRAJECTORY_TABLES: dict[str, dict[str, Type]] = {
         "output": Type.TEXT,
         "step": Type.INT,
         "signal": Type.INT,
+        "session_id": Type.TEXT,
+        "n_processes_left": Type.INT,
         "error": Type.TEXT,
         "n_file_changes": Type.INT,
         "stdout_bytes": Type.INT,

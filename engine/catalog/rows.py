@@ -139,6 +139,8 @@ def _call_rows(trajectory: Trajectory, stderr_of: StderrOf) -> Iterator[Row]:
             "output": call.observation,
             "step": step,
             "signal": entry.signal,
+            "session_id": entry.sessions[0].session_id if len(entry.sessions) == 1 else None,
+            "n_processes_left": entry.n_left,
             "error": call.error or entry.error,
             "n_file_changes": len(entry.changes),
             "stdout_bytes": entry.stdout.total_bytes if entry.stdout else 0,

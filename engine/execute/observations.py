@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import accumulate, takewhile
 
 from engine.schema.endings import closing_line
-from engine.schema.sandbox import Effect
+from engine.schema.sandbox import Effect, SessionState
 
 MAX_BYTES = 50_000
 MAX_LINES = 2000
@@ -16,20 +16,59 @@ MAX_LINES = 2000
 
 def exec_text(effect: Effect, timeout_s: float) -> str:
     """Output, then errors, then how the command ended unless it ended well."""
-    streams = [
+    return _joined(*_streams(effect), closing_line(effect, timeout_s)) or "(no output)"
+
+
+def session_text(effect: Effect) -> str:
+    """What a background session has newly written, then how it stands."""
+    session = effect.sessions[0]
+    return _joined(*_streams(effect), _standing(effect, session))
+
+
+def _standing(effect: Effect, session: SessionState) -> str:
+    if session.running and effect.action == "exec":
+        return f"Command still running (session {session.session_id}). Use process to follow it."
+    if session.running:
+        return f"(Session {session.session_id} is still running)"
+    if session.killed:
+        return f"(Session {session.session_id} was killed, as asked for)"
+    closing = closing_line(effect, session.timeout_s or 0.0)
+    return closing or f"(Session {session.session_id} has ended with code 0)"
+
+
+def listed_text(sessions: tuple[SessionState, ...]) -> str:
+    """All sessions, one a line: how it stands and its command."""
+    return "\n".join(f"{s.session_id}  {_state(s)}  {' '.join(s.command.split())}" for s in sessions) or (
+        "(no sessions)"
+    )
+
+
+def _state(session: SessionState) -> str:
+    if session.running:
+        return "running"
+    if session.killed:
+        return "killed"
+    if session.limit:
+        return f"ended by the limit: {session.limit}"
+    return f"ended, code {session.exit_code}" if session.signal is None else f"ended, signal {session.signal}"
+
+
+def _streams(effect: Effect) -> list[str]:
+    return [
         cut_middle(decoded(data), total - len(data))
         for data, total in (
             (effect.stdout, effect.stdout_total_bytes),
             (effect.stderr, effect.stderr_total_bytes),
         )
     ]
-    closing = closing_line(effect, timeout_s)
-    text = "\n".join(part.removesuffix("\n") for part in (*streams, closing) if part)
-    return text or "(no output)"
 
 
-def read_text(effect: Effect, offset: int, limit: int | None) -> str | None:
-    """Lines of a file from line `offset` on, with a note where there are more; None beyond its end."""
+def _joined(*parts: str) -> str:
+    return "\n".join(part.removesuffix("\n") for part in parts if part)
+
+
+def read_text(effect: Effect, offset: int, limit: int | None, what: str = "file") -> str | None:
+    """Lines of a file or log from line `offset` on, with a note where there are more; None beyond its end."""
     lines = _lines(decoded(effect.stdout))
     if offset > max(1, len(lines)):
         return None
@@ -38,11 +77,11 @@ def read_text(effect: Effect, offset: int, limit: int | None) -> str | None:
     after = offset + len(shown)
     notes = []
     if len(lines) >= after:
-        notes.append(f"{len(lines) - after + 1} more lines in the file, go on with offset={after}")
+        notes.append(f"{len(lines) - after + 1} more lines in the {what}, go on with offset={after}")
     if shown != wanted[: len(shown)]:
         notes.append(f"line {offset} is cut at {MAX_BYTES} bytes")
     if missing := effect.stdout_total_bytes - len(effect.stdout):
-        notes.append(f"the last {missing} bytes of the file are out of reach of read")
+        notes.append(f"the last {missing} bytes of the {what} are out of reach here")
     text = "".join(shown)
     return f"{text.removesuffix(chr(10))}\n\n[{'; '.join(notes)}]" if notes else text
 

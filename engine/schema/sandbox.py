@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from enum import StrEnum
 
@@ -101,6 +102,45 @@ class FileChange(Record):
     """Unified diff where both sides are text and it is small (at most 16 KiB)."""
 
 
+class Action(StrEnum):
+    """What a workspace can do beside commands and files."""
+
+    PROCESS = "process"
+    MEMORY_SEARCH = "memory_search"
+    MEMORY_GET = "memory_get"
+    WEB_FETCH = "web_fetch"
+    WEB_SEARCH = "web_search"
+
+
+class SessionState(Record):
+    """A background session as it stood when a call was over."""
+
+    session_id: str
+    command: str
+    """At most 200 characters of it."""
+    pid: Int64
+    """Inside the sandbox."""
+    running: bool
+    exit_code: Int64 | None = None
+    signal: Int64 | None = None
+    limit: str | None = None
+    """Which limit ended it; "time" also where a call beside it ran out of time and all was ended."""
+    killed: bool = False
+    """True when it was ended because the agent asked for it."""
+    timeout_s: float | None = None
+    n_bytes: Count = 0
+    """What it has written so far."""
+
+
+class LeftProcess(Record):
+    """A process that a call left behind."""
+
+    pid: Int64
+    """Inside the sandbox."""
+    command: str
+    """At most 200 characters of its command line."""
+
+
 class BlobRef(Record):
     """A stream kept by content hash beside the trajectory."""
 
@@ -115,9 +155,10 @@ class Account(Record):
     """What is said of every workspace action, whatever becomes of its streams."""
 
     action: str
-    """"exec", "read", "write", "checkpoint", "restore"; "none" where a call never reached the workspace."""
+    """The tool's name as a rule, "checkpoint", "restore"; "none" where a call never reached the workspace."""
     argv: tuple[str, ...] = ()
-    """What was executed, as argv; empty for file actions."""
+    """What was executed, as argv; empty for file actions. Of what comes with the workspace (`process`, the
+    tools of memory and web) its name and what it was asked for."""
     cwd: str
     started_at: datetime
     duration_ms: float = Field(ge=0.0)
@@ -135,6 +176,12 @@ class Account(Record):
     changes: tuple[FileChange, ...] = ()
     n_changes: Count = 0
     """How many paths changed; more than `changes` holds where there were over 2,000."""
+    sessions: tuple[SessionState, ...] = ()
+    """The background sessions that the call was about."""
+    left: tuple[LeftProcess, ...] = ()
+    """Processes that lived when the call was over and did not when it began."""
+    n_left: Count = 0
+    """How many those are; more than `left` holds where there were over 50."""
 
 
 class Effect(Account):
@@ -157,3 +204,11 @@ class LedgerEntry(Account):
     stderr: BlobRef | None = None
     stderr_tail: str = ""
     """The last 400 characters of stderr, kept here too, since it tells why a call failed."""
+
+    @property
+    def command_line(self) -> str:
+        """What was executed, as one would type it: the script of a `bash -c`, argv, or action and path."""
+        argv = self.argv
+        if len(argv) >= 3 and argv[0].rsplit("/", 1)[-1] in {"bash", "sh"} and argv[1] in {"-c", "-lc"}:
+            return argv[2]
+        return shlex.join(argv) if argv else f"{self.action} {self.path or ''}".strip()

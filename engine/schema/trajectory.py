@@ -84,6 +84,8 @@ class Evidence(Record):
     created: tuple[str, ...] = ()
     modified: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+    """Commands of the background sessions that still ran when the turn last heard of them."""
 
 
 class Verdict(Record):

@@ -1,9 +1,10 @@
 """What the user simulator may see: the role lock as a view of the trajectory, not a plea in a prompt.
 
 The view is egocentric: the user's own utterances stand as "assistant", the agent's answers as "user", and
-with each answer goes the evidence of that turn: which calls were made, how they ended, what changed, and
-of a failed call the last 400 characters of its stderr (of its output where it wrote no stderr). Tool calls
-as such, all other output and the agent's reasoning are not in the argument, so they cannot leak.
+with each answer goes the evidence of that turn: which calls were made, how they ended, what changed, what
+still runs, and of a failed call the last 400 characters of its stderr (of its output where it wrote no
+stderr). Tool calls as such, all other output and the agent's reasoning are not in the argument, so they
+cannot leak.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ def evidence_of(turn: Turn) -> Evidence:
         created=_net_paths(calls, ChangeKind.CREATED),
         modified=_net_paths(calls, ChangeKind.MODIFIED),
         deleted=_net_paths(calls, ChangeKind.DELETED),
+        running=_still_running(calls),
     )
 
 
 def _evidence_call(call: ToolCall) -> EvidenceCall:
     entry = call.ledger
-    command = entry.argv[-1] if entry.argv else f"{call.name} {entry.path or ''}".strip()
     return EvidenceCall(
         tool=call.name,
-        summary=_shorten(command),
+        summary=_shorten(call.name if entry.action == "none" else entry.command_line),
         exit_code=entry.exit_code,
         failed=call.failed,
         stderr_tail=_failure_tail(call) if call.failed else "",
@@ -77,6 +78,12 @@ def _net_kind(first: ChangeKind, last: ChangeKind) -> ChangeKind | None:
     if was_there:
         return ChangeKind.DELETED
     return ChangeKind.CREATED if is_there else None
+
+
+def _still_running(calls: Iterable[ToolCall]) -> tuple[str, ...]:
+    """Commands of the sessions that ran when one of the calls was last about them, in the sessions' order."""
+    last = {state.session_id: state for call in calls for state in call.ledger.sessions}
+    return tuple(_shorten(state.command) for state in last.values() if state.running)[:_MAX_CALLS]
 
 
 def user_view(trajectory: Trajectory) -> tuple[ChatMessage, ...]:

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from engine.errors import InputError, NotFoundError, StudioError, one_line
 from engine.schema.base import Record
 from engine.schema.taxonomy import Complexity, Domain, Persona, Task, Taxonomy
+from engine.schema.tools import ToolName
 from engine.store.files import read_bytes
 from engine.taxonomy.constraints import lean_faults, link_faults, quota_faults, twins, unreachable_tasks
 from engine.taxonomy.nodes import Entry, Fault, Kept, ValuePath, parse_entries
@@ -50,17 +51,19 @@ def load_taxonomy(folder: Path, version: str) -> Taxonomy:
 def check_taxonomy(folder: Path) -> list[str]:
     """All that is wrong with the taxonomy in `folder`, a line each; empty where it is sound.
 
-    It is stricter than loading: entries that say the same twice under two ids can be drawn, but are a slip.
+    It is stricter than loading: entries that say the same twice under two ids, and tasks that name a tool
+    which the agent does not have, can be drawn, but are slips.
     """
     texts, faults = read_texts(folder)
     labels = {name: str(folder / name) for name in FILES}
     entries = _read_entries(texts, labels)
     _, more = _validated(entries, texts, "check", labels)
-    doubles = [
+    slips = [
         *twins(entries.personas, "name", "role", "industry"),
         *twins(entries.tasks, "name", "domain_id"),
+        *_unknown_tools(entries.tasks),
     ]
-    return [str(fault) for fault in (*faults, *more, *doubles)]
+    return [str(fault) for fault in (*faults, *more, *slips)]
 
 
 def parse_taxonomy(
@@ -236,6 +239,14 @@ def _orphans(tasks: Sequence[Kept[Task]], domains: Sequence[Kept[Domain]]) -> It
         if kept.record.domain_id not in known:
             problem = f"task {kept.id!r} names the unknown domain {kept.record.domain_id!r}"
             yield Fault(kept.where("domain_id"), problem, f"use one of {', '.join(sorted(known))}")
+
+
+def _unknown_tools(tasks: Sequence[Kept[Task]]) -> Iterable[Fault]:
+    for kept in tasks:
+        for place, name in enumerate(kept.record.tools):
+            if name not in set(ToolName):
+                problem = f"task {kept.id!r} names the unknown tool {one_line(name, 60)!r}"
+                yield Fault(kept.where("tools", place), problem, f"use {', '.join(ToolName)}")
 
 
 def _empty_domains(tasks: Sequence[Kept[Task]], domains: Sequence[Kept[Domain]]) -> Iterable[Fault]:

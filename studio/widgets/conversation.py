@@ -95,6 +95,8 @@ def _evidence(evidence: Evidence, index: int) -> None:
         for kind in ("created", "modified", "deleted"):
             if paths := getattr(evidence, kind):
                 content.quiet(f"{kind}: {', '.join(paths)}", f"evidence-{kind}-{index}")
+        if evidence.running:
+            content.quiet(f"running: {'; '.join(evidence.running)}", f"evidence-running-{index}")
 
 
 def _evidence_line(call: EvidenceCall) -> str:

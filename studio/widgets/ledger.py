@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-
 import streamlit as st
 
 from engine.paths import RunPaths
-from engine.schema.sandbox import BlobRef, FileChange, LedgerEntry
+from engine.schema.sandbox import BlobRef, FileChange, LedgerEntry, SessionState
 from engine.schema.trajectory import ToolCall
 from engine.store.runs import read_blob
 from studio.widgets import content, errors
@@ -15,7 +13,7 @@ from studio.widgets.plain import duration, moment, plural, size
 
 
 def ending(call: ToolCall) -> str:
-    """How a call ended, in a word or two: "exit 1", "timed out", "signal 9", "error", "done"."""
+    """How a call ended, in a word or two: "exit 1", "timed out", "signal 9", "in the background", "done"."""
     entry = call.ledger
     if entry.timed_out:
         return "timed out"
@@ -23,7 +21,9 @@ def ending(call: ToolCall) -> str:
         return f"signal {entry.signal}"
     if entry.exit_code is not None:
         return f"exit {entry.exit_code}"
-    return "error" if call.failed else "done"
+    if call.failed:
+        return "error"
+    return "in the background" if any(s.running for s in entry.sessions) else "done"
 
 
 def ending_badge(call: ToolCall) -> None:
@@ -43,23 +43,14 @@ def ledger_card(run: RunPaths, call: ToolCall, number: int, *, chosen: bool) -> 
             st.space("stretch")
             st.caption(duration(entry.duration_ms), width="content")
         language = "bash" if entry.action == "exec" else None
-        content.long_block(command_line(entry), f"command-{number}", language=language)
+        content.long_block(entry.command_line, f"command-{number}", language=language)
         content.quiet(f"in {entry.cwd} · {moment(entry.started_at)}", f"cwd-{number}")
         _problems(call)
         _stream(run, "stdout", entry.stdout, f"{number}-out")
         _stream(run, "stderr", entry.stderr, f"{number}-err")
+        _processes(entry, number)
         if entry.changes:
             _changes(entry.changes, number)
-
-
-def command_line(entry: LedgerEntry) -> str:
-    """What was executed, as one would type it: the script of a `bash -c`, else argv, else action and path."""
-    argv = entry.argv
-    if len(argv) >= 3 and argv[0].rsplit("/", 1)[-1] in {"bash", "sh"} and argv[1] in {"-c", "-lc"}:
-        return argv[2]
-    if argv:
-        return shlex.join(argv)
-    return f"{entry.action} {entry.path or ''}".strip()
 
 
 def _problems(call: ToolCall) -> None:
@@ -67,6 +58,26 @@ def _problems(call: ToolCall) -> None:
         content.block(text)
     if call.ledger.limit and not call.ledger.timed_out:
         content.block(f"ended by the limit: {call.ledger.limit}")
+
+
+def _processes(entry: LedgerEntry, number: int) -> None:
+    """The background sessions that the call was about, and what it left running."""
+    for place, session in enumerate(entry.sessions):
+        content.quiet(f"session {session.session_id}: {_standing(session)}", f"session-{number}-{place}")
+    if entry.left:
+        st.caption(plural(entry.n_left, "process left running", "processes left running"))
+        content.long_block("\n".join(f"{p.pid}  {p.command}" for p in entry.left), f"left-{number}")
+
+
+def _standing(session: SessionState) -> str:
+    if session.running:
+        return f"running, {size(session.n_bytes)} of output so far"
+    if session.killed:
+        return "killed, as the agent asked for"
+    if session.limit:
+        return f"ended by the limit: {session.limit}"
+    code = f"signal {session.signal}" if session.signal is not None else f"exit {session.exit_code}"
+    return f"ended, {code}"
 
 
 def _stream(run: RunPaths, label: str, ref: BlobRef | None, key: str) -> None:

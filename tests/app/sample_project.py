@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.schema.intent import Intent
 from engine.schema.run import RunState
-from engine.schema.sandbox import ChangeKind, FileChange
+from engine.schema.sandbox import ChangeKind, FileChange, LeftProcess, SessionState
 from engine.schema.trajectory import (
     Attempt,
     Evidence,
@@ -166,16 +166,26 @@ def _second(project: Project) -> Turn:
 
 def _third(project: Project) -> Turn:
     stream = save_stream(project, HOSTILE.encode())
-    call = make_call(f"echo {HOSTILE}", call_id="call_5", observation=HOSTILE, stdout=stream, exit_code=1)
+    call = make_call(
+        f"echo {HOSTILE}",
+        call_id="call_5",
+        observation=HOSTILE,
+        stdout=stream,
+        exit_code=1,
+        sessions=(SessionState(session_id="s1", command=HOSTILE, pid=7, running=True, n_bytes=12),),
+        left=(LeftProcess(pid=7, command=HOSTILE),),
+        n_left=1,
+    )
     utterance = Utterance(
         text=HOSTILE,
         reason=HOSTILE,
         evidence=Evidence(
+            running=(HOSTILE,),
             calls=(
                 EvidenceCall(
                     tool="exec", summary=HOSTILE[:100], exit_code=1, failed=True, stderr_tail=HOSTILE
                 ),
-            )
+            ),
         ),
         attempts=(
             Attempt(

@@ -79,6 +79,14 @@ def test_the_replay_names_turn_verdicts_and_evidence(open_view: Open, sample_roo
     assert "Evidence the user was given · 2 calls" in [e.label for e in app.expander]
 
 
+def test_the_replay_names_sessions_and_what_was_left_running(open_view: Open, sample_root: Path) -> None:
+    app = open_view(sample_root, "replay", trajectory=MAIN, turn="3")
+    assert not app.exception
+    assert not app.error
+    assert "1 process left running" in shown(app)
+    assert "session s1: running" in shown(app).replace("\\", "")
+
+
 def test_a_rollout_that_is_being_played_can_be_read(open_view: Open, sample_root: Path) -> None:
     app = open_view(sample_root, "replay", trajectory="t-live-0001")
     assert not app.exception

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from engine.catalog import Catalog, TrajectoryFilter
 from engine.query.run import select_ids
+from engine.schema.sandbox import SessionState
 from engine.store.project import Project
 from engine.taxonomy import read_version
 from studio.widgets.conversation import readable_arguments
 from studio.widgets.draft import DIMENSIONS, Draft, grid_rows, plain_rows
 from studio.widgets.inside import in_polygon, selected
-from studio.widgets.ledger import command_line, ending
+from studio.widgets.ledger import ending
 from studio.widgets.plain import big_count, duration, escaped, share, size, visible
 from studio.widgets.sql import distinct, place_of_row
 from studio.widgets.sql_text import as_condition
@@ -63,9 +64,16 @@ def test_arguments_are_shown_one_a_line_and_as_written_where_they_are_no_object(
     assert readable_arguments("{}") == "{}"
 
 
+def test_a_call_that_left_its_command_running_is_said_to_be_in_the_background() -> None:
+    session = SessionState(session_id="s1", command="sleep 9", pid=4, running=True)
+    assert ending(make_call("sleep 9", exit_code=None, sessions=(session,))) == "in the background"
+    ended = session.model_copy(update={"running": False, "exit_code": 3})
+    assert ending(make_call("sleep 9", exit_code=3, sessions=(ended,))) == "exit 3"
+
+
 def test_the_command_line_is_the_script_the_shell_was_given() -> None:
-    assert command_line(make_call("ls -l | wc").ledger) == "ls -l | wc"
-    assert command_line(make_call("notes.txt", tool="read").ledger) == "read notes.txt"
+    assert make_call("ls -l | wc").ledger.command_line == "ls -l | wc"
+    assert make_call("notes.txt", tool="read").ledger.command_line == "read notes.txt"
 
 
 def test_an_ending_is_named_by_the_evidence() -> None:

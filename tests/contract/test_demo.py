@@ -54,11 +54,12 @@ def test_the_demos_vendi_score_is_that_of_the_published_package(demo: Path) -> N
 
 def test_the_demos_trajectories_are_long_and_fail_and_recover(demo: Path) -> None:
     sql = (
-        "select avg(n_turns), sum((n_failed_calls > 0)::int), sum((n_recoveries > 0)::int), count(*) "
-        "from trajectories"
+        "select avg(n_turns), avg(n_tools), sum((n_failed_calls > 0)::int), sum((n_recoveries > 0)::int), "
+        "count(*) from trajectories"
     )
-    ((mean_turns, n_failing, n_recovering, n),) = call(demo, "query", sql)["rows"]
+    ((mean_turns, mean_tools, n_failing, n_recovering, n),) = call(demo, "query", sql)["rows"]
     assert n == 6
+    assert mean_tools >= 4
     assert mean_turns >= 5
     assert n_failing >= 4
     assert n_recovering >= 4

@@ -13,6 +13,8 @@ from engine.errors import InputError
 from engine.paths import data_dir
 from engine.playbooks import draw_details, fill, load_playbooks, register_of, slots_in, slots_of_task
 from engine.schema.playbook import Playbook, PlayStep, Register
+from engine.schema.taxonomy import Task
+from engine.schema.tools import ToolName
 from engine.taxonomy import load_taxonomy
 from tests.builders import make_persona
 
@@ -65,7 +67,13 @@ def test_every_pattern_compiles_and_every_capture_has_one_group(book: Playbook) 
 @pytest.mark.parametrize("book", BOOKS, ids=NAMES)
 def test_every_tool_that_is_called_is_one_that_the_agent_has(book: Playbook) -> None:
     used = {s.tool for turn in book.turns for s in every_step(turn.steps)}
-    assert used <= {"exec", "read", "write", "edit"}
+    assert used <= set(ToolName)
+
+
+@pytest.mark.parametrize("task", TAXONOMY.tasks, ids=lambda task: task.task_id)
+def test_a_task_names_the_further_tools_that_its_playbook_calls(task: Task) -> None:
+    used = {s.tool for turn in LIBRARY.playbooks[task.task_id].turns for s in every_step(turn.steps)}
+    assert used - {"exec", "read", "write", "edit"} <= set(task.tools)
 
 
 def test_a_third_of_the_playbooks_expect_something_to_fail() -> None:

@@ -15,7 +15,7 @@ from engine.rollout import ShouldStop, play
 from engine.schema.base import utc_now
 from engine.schema.chat import ChatMessage, Completion, ModelInfo, ToolCallRequest, ToolSchema, Usage
 from engine.schema.run import Limits
-from engine.schema.sandbox import BlobRef, Effect
+from engine.schema.sandbox import Action, BlobRef, Effect
 from engine.schema.trajectory import StopReason, Trajectory
 from engine.simulate.user import UserSimulator
 from tests.builders import make_sandbox, make_trajectory
@@ -67,6 +67,8 @@ class Counting:
         workdir: str | None = None,
         env: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
+        background_after_s: float | None = None,
+        session_timeout_s: float | None = None,
     ) -> Effect:
         self.n_run += 1
         time.sleep(self._seconds)
@@ -83,6 +85,11 @@ class Counting:
 
     def restore(self, checkpoint: str) -> Effect:
         raise AssertionError(checkpoint)
+
+    def perform(
+        self, action: Action, arguments: Mapping[str, Any], data: bytes = b"", *, timeout_s: float = 60.0
+    ) -> Effect:
+        raise AssertionError(action)
 
     def close(self) -> None:
         """Nothing to close."""

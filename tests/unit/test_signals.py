@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from engine.catalog.aims import aim_of, command_parts, same_aim
 from engine.catalog.signals import error_class, recoveries
+from engine.schema.sandbox import SessionState
+from engine.schema.trajectory import ToolCall
 from tests.builders import make_call, make_trajectory, make_turn
 
 
@@ -101,6 +103,55 @@ def test_file_tools_aim_at_their_path() -> None:
     assert same_aim(aim_of(edit), aim_of(write))
     assert not same_aim(aim_of(edit), aim_of(make_call("a.txt", tool="read")))
     assert not same_aim(aim_of(edit), aim_of(make_call("b.txt", tool="edit")))
+
+
+def asked(tool: str, *argv: str, **arguments: Any) -> ToolCall:
+    return make_call(tool=tool, arguments=arguments, path=None, argv=(tool, *argv))
+
+
+def in_session(command: str, action: str, exit_code: int | None = None) -> ToolCall:
+    session = SessionState(session_id="s1", command=command, pid=4, running=exit_code is None)
+    call = make_call(
+        tool="process",
+        arguments={"action": action, "sessionId": "s1"},
+        path=None,
+        argv=("process", action, "s1"),
+        sessions=(session,),
+    )
+    return call.model_copy(update={"ledger": call.ledger.model_copy(update={"exit_code": exit_code})})
+
+
+def test_to_fetch_is_after_a_host_and_to_search_is_after_an_answer() -> None:
+    missing = asked("web_fetch", "https://docs.example/a", url="https://docs.example/a")
+    found = asked("web_fetch", "https://docs.example/b", url="https://docs.example/b")
+    other = asked("web_fetch", "https://news.example/a", url="https://news.example/a")
+    search = asked("web_search", "a", query="a")
+    assert same_aim(aim_of(missing), aim_of(found))
+    assert not same_aim(aim_of(missing), aim_of(other))
+    assert not same_aim(aim_of(missing), aim_of(search))
+    assert same_aim(aim_of(search), aim_of(asked("web_search", "b", query="b")))
+    assert not same_aim(aim_of(search), aim_of(asked("memory_search", "a", query="a")))
+
+
+def test_a_memory_that_is_got_is_a_file_that_is_read() -> None:
+    got = make_call("memory/a.md", tool="memory_get", argv=("memory_get", "memory/a.md"))
+    assert same_aim(aim_of(got), aim_of(make_call("memory/a.md", tool="read")))
+    assert not same_aim(aim_of(got), aim_of(make_call("memory/a.md", tool="write")))
+
+
+def test_a_session_that_failed_is_made_good_by_the_same_command() -> None:
+    failed = in_session("python3 server.py 80", "poll", exit_code=1)
+    later = make_call("cd app && python3 server.py 8080")
+    assert same_aim(aim_of(failed), aim_of(later))
+    assert not same_aim(aim_of(failed), aim_of(asked("process", "poll", "s9", action="poll", sessionId="s9")))
+    (recovery,) = recoveries(make_trajectory("t-1", make_turn(failed, later)))
+    assert recovery.recovered_by == 1
+
+
+@given(st.text(max_size=40))
+def test_no_url_of_a_model_breaks_the_aim(url: str) -> None:
+    call = asked("web_fetch", url, url=url)
+    assert same_aim(aim_of(call), aim_of(call))
 
 
 def test_a_recovery_is_the_next_success_of_the_same_aim_within_the_next_turn() -> None:

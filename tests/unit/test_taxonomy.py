@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from engine.errors import InputError, NotFoundError
 from engine.paths import data_dir
 from engine.schema.taxonomy import ExperienceLevel, Taxonomy
+from engine.schema.tools import ToolName
 from engine.store.files import exclusive, write_text
 from engine.store.project import Project
 from engine.taxonomy import (
@@ -81,7 +82,7 @@ def test_the_starter_is_sound_and_as_large_as_promised(starter: Taxonomy) -> Non
     assert stats.styles >= 120
     assert stats.tasks >= 131
     assert stats.n_combinations > 10**11
-    assert {tool for task in starter.tasks for tool in task.tools} == {"exec", "read", "write", "edit"}
+    assert {tool for task in starter.tasks for tool in task.tools} == set(ToolName)
 
 
 def test_the_starters_mean_number_of_tasks_is_the_papers(starter: Taxonomy) -> None:
@@ -166,6 +167,15 @@ def test_a_fault_says_file_line_problem_and_mend(
         assert found[0].startswith(f"{folder / file}:{line}: ")
     with pytest.raises(InputError, match=r"\.yaml:\d+: "):
         load_taxonomy(folder, "x")
+
+
+def test_a_task_that_names_an_unknown_tool_is_told_but_can_be_drawn(folder: Path) -> None:
+    line = edit(folder, "tasks.yaml", "tools: [write, exec, read]", "tools: [write, exce, read]")
+    (found,) = check_taxonomy(folder)
+    assert found.startswith(f"{folder / 'tasks.yaml'}:{line}: ")
+    assert "unknown tool 'exce'" in found
+    assert "memory_search" in found
+    assert load_taxonomy(folder, "x").tasks
 
 
 LINK_FAULTS = [

@@ -16,14 +16,34 @@ from engine.paths import data_dir
 from engine.ports import Workspace
 from engine.schema.base import utc_now
 from engine.schema.chat import ToolCallRequest
-from engine.schema.sandbox import BlobRef, Effect, SandboxInfo, SandboxLimits
+from engine.schema.sandbox import Action, BlobRef, Effect, SandboxInfo, SandboxLimits
 from engine.schema.trajectory import ToolCall
 
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "exec": {"command": "ls", "workdir": "a", "env": {"A": "b"}, "timeout": 1.5},
+    "exec": {
+        "command": "ls",
+        "workdir": "a",
+        "env": {"A": "b"},
+        "timeout": 1.5,
+        "background": True,
+        "yieldMs": 5,
+    },
+    "process": {
+        "action": "poll",
+        "sessionId": "s1",
+        "data": "a",
+        "eof": True,
+        "offset": 1,
+        "limit": 2,
+        "timeout": 3,
+    },
     "read": {"path": "a.txt", "offset": 2, "limit": 3},
     "write": {"path": "a.txt", "content": ""},
     "edit": {"path": "a.txt", "oldText": "a", "newText": ""},
+    "memory_search": {"query": "key", "maxResults": 2, "minScore": 0.5},
+    "memory_get": {"path": "MEMORY.md", "from": 1, "lines": 2},
+    "web_search": {"query": "key", "count": 2},
+    "web_fetch": {"url": "http://a.example/", "extractMode": "text", "maxChars": 100},
 }
 
 
@@ -41,6 +61,8 @@ class NoWorkspace:
         workdir: str | None = None,
         env: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
+        background_after_s: float | None = None,
+        session_timeout_s: float | None = None,
     ) -> Effect:
         raise AssertionError(command)
 
@@ -55,6 +77,11 @@ class NoWorkspace:
 
     def restore(self, checkpoint: str) -> Effect:
         raise AssertionError(checkpoint)
+
+    def perform(
+        self, action: Action, arguments: Mapping[str, Any], data: bytes = b"", *, timeout_s: float = 60.0
+    ) -> Effect:
+        raise AssertionError(action)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -119,7 +146,7 @@ def test_the_tools_are_those_of_the_paper_with_its_parameter_names() -> None:
 
 
 def test_the_schema_says_what_the_arguments_are_checked_for() -> None:
-    wrong: dict[str, Any] = {"string": 7, "number": "7", "integer": 1.5, "object": []}
+    wrong: dict[str, Any] = {"string": 7, "number": "7", "integer": 1.5, "object": [], "boolean": "yes"}
     for tool in TOOLS:
         example = EXAMPLES[tool.name]
         for name in tool.parameters["required"]:
@@ -144,7 +171,7 @@ def test_arguments_that_are_no_fitting_object_are_an_honest_error(arguments: str
 
 def test_an_unknown_tool_is_an_honest_error() -> None:
     result = call(NoWorkspace(), "browser", {})
-    assert error_of(result) == "unknown tool 'browser': there are exec, read, write, edit"
+    assert error_of(result) == f"unknown tool 'browser': there are {', '.join(EXAMPLES)}"
     assert (result.error, result.ledger.action) == (error_of(result), "none")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.schema.chat import Role
-from engine.schema.sandbox import ChangeKind
+from engine.schema.sandbox import ChangeKind, SessionState
 from engine.schema.trajectory import Evidence, Step, ToolCall, Turn, Utterance
 from engine.simulate.view import evidence_of, user_view
 from tests.builders import make_call, make_change, make_intent, make_trajectory
@@ -56,6 +56,26 @@ def test_a_file_that_was_made_and_changed_in_one_turn_counts_as_made() -> None:
     made = make_call(changes=(make_change("a.txt", ChangeKind.CREATED),))
     changed = make_call(changes=(make_change("a.txt", ChangeKind.MODIFIED),))
     assert evidence_of(turn(made, changed)).created == ("a.txt",)
+
+
+def test_what_comes_with_the_workspace_is_told_by_name_and_what_was_asked() -> None:
+    fetched = make_call(tool="web_fetch", path=None, argv=("web_fetch", "https://docs.example/a"))
+    killed = make_call(tool="process", path=None, argv=("process", "kill", "s1"))
+    refused = make_call(tool="browser", path=None, action="none")
+    told = [c.summary for c in evidence_of(turn(fetched, killed, refused)).calls]
+    assert told == ["web_fetch https://docs.example/a", "process kill s1", "browser"]
+
+
+def test_what_still_runs_in_the_background_is_in_the_evidence() -> None:
+    def about(running: bool, *names: str) -> ToolCall:
+        states = (SessionState(session_id=n, command=f"serve {n}", pid=4, running=running) for n in names)
+        return make_call(tool="process", path=None, argv=("process", "list"), sessions=tuple(states))
+
+    evidence = evidence_of(turn(about(True, "s1"), about(True, "s2", "s3"), about(False, "s1")))
+    assert evidence.running == ("serve s2", "serve s3")
+    assert (
+        '"running": ["serve s2"]' in user_view(make_trajectory(turns=(turn(about(True, "s2")),)))[-1].content
+    )
 
 
 def test_an_answer_cannot_forge_evidence() -> None:

@@ -42,8 +42,11 @@ class Backend(ABC):
 
     NAME: ClassVar[str]
 
-    def __init__(self, template: Path, limits: SandboxLimits | None = None) -> None:
+    def __init__(
+        self, template: Path, limits: SandboxLimits | None = None, *, web: Path | None = None
+    ) -> None:
         self._template = template
+        self._web = web
         self._limits = limits or SandboxLimits()
         self._proven: _Proven | None = None
 
@@ -58,7 +61,7 @@ class Backend(ABC):
             SandboxError: There is no such sandbox, it is refused here, or a check failed; with the mend.
         """
         self._proven = None
-        snapshot = pack(self._template)
+        snapshot = pack(self._template, self._web)
         *better, last = self._find(snapshot)
         for means in better:
             try:

@@ -42,9 +42,14 @@ class Bubblewrap(Backend):
     NAME: ClassVar[str] = "bubblewrap"
 
     def __init__(
-        self, template: Path, limits: SandboxLimits | None = None, *, find: Finder = find_bwrap
+        self,
+        template: Path,
+        limits: SandboxLimits | None = None,
+        *,
+        web: Path | None = None,
+        find: Finder = find_bwrap,
     ) -> None:
-        super().__init__(template, limits)
+        super().__init__(template, limits, web=web)
         self._find_binary = find
 
     def _find(self, snapshot: Snapshot) -> tuple[Means, ...]:

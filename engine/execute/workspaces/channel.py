@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from pydantic import Field, ValidationError
 
 from engine.schema.base import Record
-from engine.schema.sandbox import FileChange
+from engine.schema.sandbox import FileChange, LeftProcess, SessionState
 
 HEAD = struct.Struct(">IQ")
 MAX_HEADER_BYTES = 32 * 2**20
@@ -49,11 +49,14 @@ class Reply(Record):
     changes: tuple[FileChange, ...] = ()
     n_changes: int = Field(default=0, ge=0)
     checkpoint: str = Field(default="", max_length=40)
+    sessions: tuple[SessionState, ...] = ()
+    left: tuple[LeftProcess, ...] = ()
+    n_left: int = Field(default=0, ge=0)
 
     def outcome(self) -> dict[str, Any]:
         """What goes into an effect as it is."""
-        names = "cwd exit_code signal timed_out limit error changes n_changes checkpoint"
-        return {name: getattr(self, name) for name in names.split()}
+        streams = {"stdout_bytes", "stderr_bytes", "stdout_total", "stderr_total"}
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in streams}
 
 
 class Answer(NamedTuple):

@@ -66,11 +66,12 @@ class Docker(Backend):
         template: Path,
         limits: SandboxLimits | None = None,
         *,
+        web: Path | None = None,
         settings: DockerSettings | None = None,
         run_id: str = "",
         find: Finder = find_engine,
     ) -> None:
-        super().__init__(template, limits)
+        super().__init__(template, limits, web=web)
         self._settings = settings or DockerSettings()
         self._run_id = run_id
         self._find_engine = find

@@ -18,7 +18,7 @@ from engine.errors import SandboxError, one_line
 from engine.execute.workspaces.channel import Channel, Line, LostError
 from engine.execute.workspaces.snapshot import Snapshot
 from engine.schema.base import utc_now
-from engine.schema.sandbox import Effect, SandboxInfo, SandboxLimits
+from engine.schema.sandbox import Action, Effect, SandboxInfo, SandboxLimits
 
 ROOT = "/workspace"
 HIDDEN = "/.ise"
@@ -116,17 +116,35 @@ class ResidentWorkspace:
         workdir: str | None = None,
         env: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
+        background_after_s: float | None = None,
+        session_timeout_s: float | None = None,
     ) -> Effect:
         """Runs `command` in a fresh bash.
 
         `workdir` and `env` hold for this call alone; what the command itself changes by `cd` and `export`
-        carries over. At the deadline every process in the workspace is killed, those that earlier calls
-        left running too.
+        carries over, unless it goes to the background. At the deadline every process in the workspace is
+        killed, those that earlier calls left running too.
         """
         if wrong := [k for k, v in (env or {}).items() if not _VARIABLE.fullmatch(k) or "\0" in v]:
             return self._refused("exec", f"EINVAL: not a variable: {one_line(wrong[0], 80)}")
-        header = {"op": "exec", "command": command, "workdir": workdir, "env": dict(env or {})}
-        return self._act({**header, "timeout_s": timeout_s}, b"", timeout_s, argv=("bash", "-c", command))
+        header = {
+            "op": "exec",
+            "command": command,
+            "workdir": workdir,
+            "env": dict(env or {}),
+            "timeout_s": timeout_s,
+            "background_after_s": background_after_s,
+            "session_timeout_s": session_timeout_s,
+        }
+        return self._act(header, b"", timeout_s, argv=("bash", "-c", command))
+
+    def perform(
+        self, action: Action, arguments: Mapping[str, Any], data: bytes = b"", *, timeout_s: float = 60.0
+    ) -> Effect:
+        """Does one of the things that the resident program can do beside commands and files."""
+        asked = (str(v) for v in arguments.values() if isinstance(v, str))
+        header = {**arguments, "op": action.value, "timeout_s": timeout_s}
+        return self._act(header, data, timeout_s, argv=(action.value, *asked))
 
     def read(self, path: str) -> Effect:
         """The bytes of a regular file, up to the output limit, as `stdout`."""
@@ -234,6 +252,7 @@ def _first_frame(snapshot: Snapshot, limits: SandboxLimits, orders: Orders) -> d
         "files": () if orders.has_template else snapshot.files,
         "template": snapshot.hashes if orders.has_template else {},
         "env": ENVIRONMENT,
+        "web": snapshot.web,
         "output_bytes": limits.output_bytes,
         "memory_bytes": limits.memory_bytes,
         "workspace_bytes": limits.workspace_bytes,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.errors import SandboxError
+from engine.execute.workspaces.fixture_web import read_web
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +17,7 @@ class Snapshot:
     """A template's files, ready to be handed into a sandbox.
 
     `files` holds (relative path, mode, size in bytes), size None for a folder; `body` is the files' contents
-    one after another.
+    one after another. `web` holds the pages of the web that the workspace reaches.
     """
 
     files: tuple[tuple[str, int, int | None], ...]
@@ -22,10 +25,11 @@ class Snapshot:
     sha256: str
     hashes: dict[str, str]
     """sha256 of each file by its path."""
+    web: tuple[dict[str, Any], ...] = ()
 
 
-def pack(template: Path) -> Snapshot:
-    """The snapshot of a template folder; its hash covers paths, modes and contents.
+def pack(template: Path, web: Path | None = None) -> Snapshot:
+    """The snapshot of a template folder and a folder of web pages; its hash covers all of both.
 
     Modes are 755 for folders and executables and 644 for the rest, whatever the host's umask was.
 
@@ -49,7 +53,9 @@ def pack(template: Path) -> Snapshot:
             digest.update(f"{name}\0{mode:o}\0{files[-1][2]}\0".encode() + bodies[-1])
     except OSError as error:
         raise SandboxError(f"cannot read the workspace template {template}: {error.strerror}") from error
-    return Snapshot(tuple(files), b"".join(bodies), digest.hexdigest(), hashes)
+    pages = read_web(web) if web is not None else ()
+    digest.update(json.dumps(pages, sort_keys=True).encode() if pages else b"")
+    return Snapshot(tuple(files), b"".join(bodies), digest.hexdigest(), hashes, pages)
 
 
 def _content(path: Path) -> tuple[int, bytes | None]:

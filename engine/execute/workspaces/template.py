@@ -50,7 +50,10 @@ def lay_out(snapshot: Snapshot, owner: tuple[int, int]) -> Path:
 
 
 def _is_intact(place: Path, snapshot: Snapshot) -> bool:
-    return place.is_dir() and pack(place).sha256 == snapshot.sha256
+    if not place.is_dir():
+        return False
+    found = pack(place)
+    return (found.files, found.hashes) == (snapshot.files, snapshot.hashes)
 
 
 def _make(place: Path, snapshot: Snapshot, owner: tuple[int, int]) -> None:

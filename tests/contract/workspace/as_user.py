@@ -16,7 +16,7 @@ from typing import Any
 from engine.errors import SandboxError
 from engine.execute.workspaces.bubblewrap import Bubblewrap
 from engine.execute.workspaces.bwrap import NOBODY, BwrapBinary, find_bwrap
-from engine.schema.sandbox import Effect, SandboxInfo, SandboxLimits
+from engine.schema.sandbox import Action, Effect, SandboxInfo, SandboxLimits
 
 PR_SET_DUMPABLE = 4
 
@@ -71,8 +71,23 @@ class WorkspaceAsUser:
         workdir: str | None = None,
         env: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
+        background_after_s: float | None = None,
+        session_timeout_s: float | None = None,
     ) -> Effect:
-        return self._ask("exec", command, workdir=workdir, env=env, timeout_s=timeout_s)
+        return self._ask(
+            "exec",
+            command,
+            workdir=workdir,
+            env=env,
+            timeout_s=timeout_s,
+            background_after_s=background_after_s,
+            session_timeout_s=session_timeout_s,
+        )
+
+    def perform(
+        self, action: Action, arguments: Mapping[str, Any], data: bytes = b"", *, timeout_s: float = 60.0
+    ) -> Effect:
+        return self._ask("perform", action, arguments, data, timeout_s=timeout_s)
 
     def read(self, path: str) -> Effect:
         return self._ask("read", path)

@@ -20,16 +20,21 @@ import sys
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from . import programs
 from .changes import Watch
 from .checkpoints import Checkpoints
 from .files import ROOT, explain, inside, load, shown, store
-from .processes import LostError, Processes
+from .left import left_since
+from .processes import LostError, Processes, others
+from .sessions import Session, Sessions
 from .shell import Shell
 
 HEAD = struct.Struct(">IQ")
 PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
 SECCOMP_MODE_FILTER = 2
+BACKSTOP_S = 2.0
+"""How much longer than its own alarm a program may take before all is ended."""
 
 
 class Result(NamedTuple):
@@ -85,6 +90,8 @@ class Runner:
         self.processes = Processes(
             frames.fd_in, self.output_bytes, int(first["memory_bytes"]), int(first["n_files"])
         )
+        self.sessions = Sessions(self.processes)
+        self.pages: list[dict[str, Any]] = first["web"]
         template = {path.encode("utf-8"): bytes.fromhex(sha) for path, sha in first["template"].items()}
         self.watch = Watch(2 * int(first["workspace_bytes"]), template)
         self.checkpoints = Checkpoints(int(first["checkpoint_bytes"]), self.watch.seen)
@@ -98,17 +105,25 @@ class Runner:
             "write": self.write,
             "checkpoint": self.checkpoint,
             "restore": self.restore,
+            "process": self.process,
+            "memory_search": self.program,
+            "memory_get": self.program,
+            "web_fetch": self.program,
+            "web_search": self.program,
         }
         while True:
             self.processes.wait_for_host()
             request, body = self.frames.receive()
+            before = others()
             header, out, err = actions[request["op"]](request, body)
+            left, n_left = left_since(before)
             changes, n_changes = self.watch.changes()
-            header.update(changes=changes, n_changes=n_changes, stdout_bytes=len(out), stderr_bytes=len(err))
+            header.update(left=left, n_left=n_left, changes=changes, n_changes=n_changes)
+            header.update(stdout_bytes=len(out), stderr_bytes=len(err))
             self.frames.send(header, out + err)
 
     def exec(self, request: dict[str, Any], body: bytes) -> Result:
-        """Runs one command in a fresh shell and follows it to its end."""
+        """Runs one command in a fresh shell and follows it to its end, or begins a session with it."""
         workdir, shell = request["workdir"], self.shell
         cwd = shell.cwd
         try:
@@ -116,17 +131,72 @@ class Runner:
                 cwd = inside(workdir)
             elif not os.path.isdir(cwd):
                 cwd = shell.cwd = ROOT
+            if request["background_after_s"] is not None:
+                return self._session(request, cwd)
             started = shell.start(request["command"], cwd, request["env"])
         except (OSError, ValueError) as error:
             what = "command" if workdir is None else workdir
             if isinstance(error, BlockingIOError):  # so many run that none can be started
-                self.processes.kill_all()
+                self.processes.kill_all("processes")
                 full = OSError(errno.EAGAIN, "too many processes ran, so all were ended")
                 return Result({"cwd": shown(cwd), "error": explain(full, what), "limit": "processes"})
             return Result({"cwd": shown(cwd), "error": explain(error, what)})
         call = self.processes.follow(*started, timeout_s=request["timeout_s"])
         shell.remember(with_cwd=workdir is None)
-        return Result({"cwd": shown(cwd), **call.ending()}, call.out.take(), call.err.take())
+        return Result({"cwd": shown(cwd), **call.ending(), **call.totals()}, *call.taken())
+
+    def _session(self, request: dict[str, Any], cwd: bytes) -> Result:
+        """Begins a session; one that has ended by the time named is told like any other command."""
+        try:
+            session = self.sessions.start(
+                self.shell, request["command"], cwd, request["env"], request["session_timeout_s"]
+            )
+        except ValueError as error:
+            return Result({"cwd": shown(cwd), "error": str(error)})
+        if request["background_after_s"] > 0:
+            self.sessions.wait(session, request["background_after_s"])
+        return self._news(session, {"cwd": shown(cwd)})
+
+    def _news(self, session: Session, header: dict[str, Any]) -> Result:
+        """What a session has written since it was last told of, and how it ended if it has."""
+        out, total = self.sessions.news(session)
+        header.update(sessions=[session.state()], stdout_total=total)
+        if session.has_ended() and not session.killed:
+            header.update(session.ending())
+        return Result(header, out)
+
+    def process(self, request: dict[str, Any], body: bytes) -> Result:
+        """Looks at the background sessions, or does something to one."""
+        header: dict[str, Any] = {"cwd": shown(self.shell.cwd)}
+        try:
+            if request["action"] == "list":
+                return Result({**header, "sessions": [s.state() for s in self.sessions.by_name.values()]})
+            session = self.sessions.find(request.get("session_id"))
+            if request["action"] == "poll":
+                self.sessions.wait(session, request.get("wait_s") or 0.0)
+                return self._news(session, header)
+            if request["action"] == "log":
+                self.sessions.wait(session, 0.0)
+                header.update(sessions=[session.state()], stdout_total=session.out.total)
+                return Result(header, bytes(session.out.kept))
+            if request["action"] == "write":
+                self.sessions.write(session, body, bool(request.get("eof")), request["timeout_s"])
+            else:
+                self.sessions.kill(session)
+        except ValueError as error:
+            return Result({**header, "error": str(error)})
+        if request["action"] == "kill":
+            return self._news(session, header)
+        return Result({**header, "sessions": [session.state()]})
+
+    def program(self, request: dict[str, Any], body: bytes) -> Result:
+        """Runs one of the programs that come with the workspace, as a process of its own."""
+        try:
+            started = programs.start(lambda: self._answer(request), request["timeout_s"])
+        except OSError as error:
+            return Result({"cwd": shown(ROOT), "error": explain(error, request["op"])})
+        call = self.processes.follow(*started, timeout_s=request["timeout_s"] + BACKSTOP_S)
+        return Result({"cwd": shown(ROOT), **call.ending(), **call.totals()}, *call.taken())
 
     def read(self, request: dict[str, Any], body: bytes) -> Result:
         """A regular file's bytes, up to the output limit."""
@@ -166,12 +236,26 @@ class Runner:
         if name not in self.checkpoints.kept:
             error = OSError(errno.ENOENT, "no such checkpoint")
             return Result({"cwd": shown(ROOT), "error": explain(error, name)})
-        self.processes.kill_all()
+        self.processes.kill_all("restore")
         try:
             self.checkpoints.restore(name, self.shell)
         except OSError as error:
             raise LostError from error
         return Result({"cwd": shown(self.shell.cwd)})
+
+    def _answer(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """A program's answer. Run in its own process, which alone reads the code that it needs."""
+        if wanted["op"].startswith("memory"):
+            from . import memory
+
+            if wanted["op"] == "memory_get":
+                return memory.get(wanted["path"], wanted["first"], wanted["n_lines"])
+            return memory.search(wanted["query"], wanted["n_results"], wanted["min_score"])
+        from . import web
+
+        if wanted["op"] == "web_fetch":
+            return web.fetch(self.pages, wanted["url"], wanted["markdown"], self.output_bytes // 4)
+        return web.search(self.pages, wanted["query"], wanted["n_results"])
 
 
 def unpack(files: list[tuple[str, int, int | None]], body: bytes) -> None:

@@ -65,16 +65,23 @@ class Stream:
 class Call:
     """One command as it runs, and how it ended."""
 
-    def __init__(self, pid: int, out: Stream, err: Stream) -> None:
+    def __init__(self, pid: int, *streams: Stream) -> None:
         self.pid = pid
-        self.out = out
-        self.err = err
+        self.streams = streams
         self.status: int | None = None
         self.limit: str | None = None
 
+    def has_ended(self) -> bool:
+        """True once the shell has ended."""
+        return self.status is not None
+
     def is_over(self) -> bool:
         """True once the shell has ended and nobody can write to its streams any more."""
-        return self.status is not None and not (self.out.open or self.err.open)
+        return self.status is not None and not any(stream.open for stream in self.streams)
+
+    def taken(self) -> list[bytes]:
+        """What was kept of each stream."""
+        return [stream.take() for stream in self.streams]
 
     def was_killed(self) -> bool:
         """True when SIGKILL ended the shell, or the last thing that the shell ran."""
@@ -91,9 +98,19 @@ class Call:
             "signal": os.WTERMSIG(status) if signalled else None,
             "timed_out": self.limit == "time",
             "limit": self.limit,
-            "stdout_total": self.out.total,
-            "stderr_total": self.err.total,
         }
+
+    def totals(self) -> dict[str, int]:
+        """How many bytes went to each stream in all."""
+        names = ("stdout_total", "stderr_total")
+        return {names[n]: stream.total for n, stream in enumerate(self.streams)}
+
+
+class Watched(Call):
+    """A call that goes on while others come and go: what is looked at on every turn."""
+
+    def watch(self, processes: Processes, now: float) -> None:
+        """Ends it where it has gone too far."""
 
 
 class Processes:
@@ -107,7 +124,8 @@ class Processes:
         self.output_bytes = output_bytes
         self.memory_bytes = memory_bytes
         self.n_files = n_files
-        self.call: Call | None = None
+        self.calls: dict[int, Call] = {}
+        self.watched: list[Watched] = []
         self.has_children = False
         self.streams: dict[int, Stream] = {}
         self.poller = select.poll()
@@ -122,29 +140,39 @@ class Processes:
         """Until the host has something to say; meanwhile orphans are reaped and their output thrown away."""
         self.poller.register(self.host, select.POLLIN)
         had = n_files()
-        while not self._turn(1000 if self.has_children else None):
-            if self._too_many_files(had) or self._too_much_memory():
-                self.kill_all()
+        while not self.turn(1000 if self.has_children else None):
+            if self._too_many_files(had):
+                self.kill_all("files")
+            elif self._too_much_memory():
+                self.kill_all("memory")
         self.poller.register(self.host, 0)
 
-    def follow(self, pid: int, out: int, err: int, timeout_s: float) -> Call:
-        """Follows a started shell until it has ended and its streams are quiet, or a limit ends all."""
-        self.call = call = Call(pid, Stream(out, self.output_bytes), Stream(err, self.output_bytes))
-        for stream in (call.out, call.err):
+    def listen(self, call: Call) -> None:
+        """Follows a started process from now on: its streams and its end."""
+        self.calls[call.pid] = call
+        for stream in call.streams:
             self.streams[stream.fd] = stream
             self.poller.register(stream.fd, select.POLLIN)
         self.has_children = True
+
+    def follow(self, pid: int, out: int, err: int, timeout_s: float) -> Call:
+        """Follows a started shell until it has ended and its streams are quiet, or a limit ends all."""
+        call = Call(pid, Stream(out, self.output_bytes), Stream(err, self.output_bytes))
+        self.listen(call)
         kills = kernel_kills()
         self._until_over(call, time.monotonic() + timeout_s)
         if call.limit is None and call.was_killed() and kernel_kills() > kills:
             call.limit = "memory"
-        for fd in list(self.streams)[:-MAX_STREAMS]:
-            self._forget(fd)
-        self.call = None
+        held = {stream.fd for session in self.watched for stream in session.streams}
+        for fd in [fd for fd in self.streams if fd not in held][:-MAX_STREAMS]:
+            self.forget(fd)
         return call
 
-    def kill_all(self) -> None:
+    def kill_all(self, limit: str) -> None:
         """Ends every process but this one: groups and sessions are no hiding place in a pid namespace."""
+        for session in self.watched:
+            if session.status is None:
+                session.limit = limit
         self.has_children = True
         while self.has_children:
             with suppress(ProcessLookupError):
@@ -161,13 +189,13 @@ class Processes:
             if ended and now >= until:
                 return  # streams stay open: a closed one would end a background server at its next line
             if not ended and call.limit is None and self._exceeded(call, now >= until, had):
-                self.kill_all()
-            self._turn(1000 * max(0.0, min(WATCH_S, until - now)) + 1)
+                self.kill_all(call.limit or "time")
+            self.turn(1000 * max(0.0, min(WATCH_S, until - now)) + 1)
 
     def _exceeded(self, call: Call, is_late: bool, had: int) -> bool:
         if is_late:
             call.limit = "time"
-        elif max(call.out.total, call.err.total) > FLOOD * self.output_bytes:
+        elif self.is_flood(call):
             call.limit = "output"
         elif self._too_many_files(had):
             call.limit = "files"
@@ -179,6 +207,10 @@ class Processes:
         """True where there are too many and more than before: what is too full may still be tidied up."""
         return self.n_files < (now := n_files()) and (now > had or now > 2 * self.n_files)
 
+    def is_flood(self, call: Call) -> bool:
+        """True when a stream has brought far more than is kept of it."""
+        return any(stream.total > FLOOD * self.output_bytes for stream in call.streams)
+
     def _too_much_memory(self) -> bool:
         if n_sockets() * SOCKET_BYTES > self.memory_bytes:
             return True
@@ -187,7 +219,7 @@ class Processes:
             and sum(map(fair_bytes, others())) > self.memory_bytes
         )
 
-    def _turn(self, timeout_ms: float | None) -> bool:
+    def turn(self, timeout_ms: float | None) -> bool:
         """Waits once and serves what came; True when the host has something to say."""
         spoken = False
         for fd, events in self.poller.poll(timeout_ms):
@@ -201,10 +233,14 @@ class Processes:
             else:
                 self.streams[fd].drain()
                 if not self.streams[fd].open:
-                    self._forget(fd)
+                    self.forget(fd)
+        now = time.monotonic()
+        for session in self.watched:
+            session.watch(self, now)
         return spoken
 
-    def _forget(self, fd: int) -> None:
+    def forget(self, fd: int) -> None:
+        """Stops listening to a stream, open or not."""
         self.poller.unregister(fd)
         self.streams.pop(fd).close()
 
@@ -215,8 +251,8 @@ class Processes:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     return
-                if self.call is not None and pid == self.call.pid:
-                    self.call.status = status
+                if pid in self.calls:
+                    self.calls.pop(pid).status = status
         except ChildProcessError:
             self.has_children = False
 

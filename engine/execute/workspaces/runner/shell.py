@@ -32,6 +32,14 @@ class Started(NamedTuple):
     err: int
 
 
+class StartedSession(NamedTuple):
+    """A started shell in the background: its process, the reading end of its output, its input."""
+
+    pid: int
+    out: int
+    stdin: int
+
+
 class Shell:
     """What carries over from command to command."""
 
@@ -45,37 +53,62 @@ class Shell:
 
         The variables come by BASH_ENV, so that the command is run just as `bash -c` runs it.
         """
-        raw = command.encode("utf-8")
         os.makedirs(PLACE, exist_ok=True)
-        replace(f"{PLACE}/before", self._prelude(env))
         replace(f"{PLACE}/after", b"")
-        if len(raw) > MAX_ARGUMENT_BYTES:
-            replace(f"{PLACE}/command", raw)
-            raw = f'eval "$(<{PLACE}/command)"'.encode()
-        out, out_w = os.pipe()
         err, err_w = os.pipe()
+        try:
+            pid, out = self._bash("", command, cwd, self._prelude(env), subprocess.DEVNULL, err_w)
+        except (OSError, ValueError):
+            os.close(err)
+            raise
+        finally:
+            os.close(err_w)
+        return Started(pid, out, err)
+
+    def start_session(self, name: str, command: str, cwd: bytes, env: dict[str, str]) -> StartedSession:
+        """Starts bash in the background, both streams one, its input a pipe; nothing of it carries over."""
+        os.makedirs(PLACE, exist_ok=True)
+        own = "".join(f"export {k}={shlex.quote(v)} 2>/dev/null\n" for k, v in env.items())
+        prelude = self.limit + self.declared + own.encode("utf-8")
+        stdin_r, stdin = os.pipe()
+        try:
+            pid, out = self._bash(f"-{name}", command, cwd, prelude, stdin_r, subprocess.STDOUT)
+        except (OSError, ValueError):
+            os.close(stdin)
+            raise
+        finally:
+            os.close(stdin_r)
+        return StartedSession(pid, out, stdin)
+
+    def _bash(
+        self, name: str, command: str, cwd: bytes, prelude: bytes, stdin: int, stderr: int
+    ) -> tuple[int, int]:
+        """The process id of a started bash, and the reading end of its standard output."""
+        raw = command.encode("utf-8")
+        replace(f"{PLACE}/before{name}", prelude)
+        if len(raw) > MAX_ARGUMENT_BYTES:
+            replace(f"{PLACE}/command{name}", raw)
+            raw = f'eval "$(<{PLACE}/command{name})"'.encode()
+        out, out_w = os.pipe()
         try:
             process = subprocess.Popen(
                 [b"bash", b"-c", raw],
                 executable="/usr/bin/bash",
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=out_w,
-                stderr=err_w,
+                stderr=stderr,
                 cwd=cwd,
-                env={b"BASH_ENV": f"{PLACE}/before".encode(), b"PWD": cwd},
+                env={b"BASH_ENV": f"{PLACE}/before{name}".encode(), b"PWD": cwd},
                 start_new_session=True,
             )
         except (OSError, ValueError):
             os.close(out)
-            os.close(err)
             raise
         finally:
             os.close(out_w)
-            os.close(err_w)
         process.returncode = 0  # it is reaped elsewhere, never by subprocess
-        with suppress(OSError), open(f"/proc/{process.pid}/oom_score_adj", "w") as file:
-            file.write("500")  # if the host runs out of memory, this is to go before its own processes
-        return Started(process.pid, out, err)
+        first_to_go(process.pid)
+        return process.pid, out
 
     def remember(self, with_cwd: bool) -> None:
         """Takes over what the shell saved as it left; one that was killed has saved nothing."""
@@ -97,3 +130,9 @@ class Shell:
             own += "".join(f"export {k}={shlex.quote(v)} 2>/dev/null\n" for k, v in env.items())
             restore = f"unset {names}; . {PLACE}/outer;"
         return self.limit + self.declared + (own + SAVE.replace("RESTORE", restore)).encode("utf-8")
+
+
+def first_to_go(pid: int) -> None:
+    """If the host runs out of memory, this process is to go before the host's own."""
+    with suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w") as file:
+        file.write("500")

@@ -1,0 +1,88 @@
+"""The playbooks that use background sessions, memory or web, played in the live sandbox to a good answer."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from engine import build
+from engine.errors import SandboxError
+from engine.execute.agent import Agent
+from engine.execute.workspaces.backend import Backend
+from engine.playbooks import slots_in
+from engine.providers.script import Script, write_script
+from engine.providers.scripted_chat import ScriptedAgent, ScriptedUser
+from engine.rollout import play
+from engine.schema.playbook import Playbook, PlayStep
+from engine.schema.run import Limits
+from engine.schema.tools import ToolName
+from engine.schema.trajectory import Trajectory
+from engine.simulate.user import UserSimulator
+from tests.builders import make_intent, make_trajectory
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(120)]
+LIBRARY = build.script_library()
+PLAIN = {ToolName.EXEC, ToolName.READ, ToolName.WRITE, ToolName.EDIT}
+
+
+def tools_of(steps: tuple[PlayStep, ...]) -> set[str]:
+    return {s.tool for s in steps} | {t for s in steps for b in s.branches for t in tools_of(b.steps)}
+
+
+def tools_in(book: Playbook) -> set[str]:
+    return {tool for turn in book.turns for tool in tools_of(turn.steps)}
+
+
+PLAYED = [name for name, book in LIBRARY.playbooks.items() if tools_in(book) - PLAIN]
+
+
+@pytest.fixture(scope="module")
+def backend() -> Backend:
+    backend = build.sandbox("bubblewrap")
+    try:
+        backend.prove()
+    except SandboxError as error:
+        pytest.skip(str(error))
+    return backend
+
+
+def played(script: Script, backend: Backend) -> Trajectory:
+    start = make_trajectory(intent=script.intent).model_copy(
+        update={"turns": (), "stop_reason": None, "outcome": None}
+    )
+    limits = Limits()
+    workspace = backend.open()
+    try:
+        return play(
+            start,
+            UserSimulator(ScriptedUser(script), limits),
+            Agent(ScriptedAgent(script), limits, lambda data, total: None),
+            workspace,
+            limits=limits,
+            record=lambda trajectory: None,
+        )
+    finally:
+        workspace.close()
+
+
+def is_variant(answer: str | None, variants: tuple[str, ...]) -> bool:
+    """True where the answer is one of the variants, whatever fills their slots."""
+    patterns = (re.split(r"<<[a-z][a-z0-9_]*>>", variant) for variant in variants)
+    return any(re.fullmatch(".*?".join(map(re.escape, p)), answer or "", re.DOTALL) for p in patterns)
+
+
+@pytest.mark.parametrize("task_id", PLAYED)
+def test_a_playbook_with_the_further_tools_comes_to_its_answers(task_id: str, backend: Backend) -> None:
+    script = write_script(make_intent(task_ids=(task_id,)), LIBRARY, seed=3)
+    trajectory = played(script, backend)
+    assert trajectory.outcome is not None
+    assert trajectory.outcome.is_success
+    for act, turn in zip(script.acts, trajectory.turns, strict=True):
+        assert is_variant(turn.answer, act.turn.answer), turn.answer
+        assert not slots_in(turn.answer or "")
+    assert {c.name for c in trajectory.tool_calls()} - PLAIN
+
+
+def test_the_playbooks_use_every_tool_that_there_is() -> None:
+    assert {tool for name in PLAYED for tool in tools_in(LIBRARY.playbooks[name])} == set(ToolName)
