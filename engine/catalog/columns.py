@@ -109,6 +109,8 @@ TRAJECTORY_TABLES: dict[str, dict[str, Type]] = {
         "step": Type.INT,
         "signal": Type.INT,
         "error": Type.TEXT,
+        "error_line": Type.TEXT,
+        "error_source": Type.TEXT,
         "n_file_changes": Type.INT,
         "stdout_bytes": Type.INT,
         "stderr_bytes": Type.INT,

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.catalog.columns import TRAJECTORY_TABLES
 from engine.catalog.messages import TurnMessage, call_ids, turn_messages
-from engine.catalog.signals import Recovery, error_class, recoveries
+from engine.catalog.signals import Recovery, failure_of, recoveries
 from engine.schema.chat import ToolSchema
 from engine.schema.intent import DedupDecision, Intent
 from engine.schema.run import RunConfig, RunStatus
@@ -125,6 +125,7 @@ def _call_rows(trajectory: Trajectory, stderr_of: StderrOf) -> Iterator[Row]:
     )
     for position, (turn, step, call) in enumerate(placed):
         entry = call.ledger
+        failure = failure_of(call, stderr_of(call)) if call.failed else None
         yield {
             "turn": turn,
             "position": position,
@@ -132,14 +133,16 @@ def _call_rows(trajectory: Trajectory, stderr_of: StderrOf) -> Iterator[Row]:
             "tool": call.name,
             "arguments": call.arguments,
             "exit_code": entry.exit_code,
-            "failed": call.failed,
-            "error_class": error_class(call, stderr_of(call)) if call.failed else None,
+            "failed": failure is not None,
+            "error_class": failure.error_class if failure else None,
             "timed_out": entry.timed_out,
             "duration_ms": entry.duration_ms,
             "output": call.observation,
             "step": step,
             "signal": entry.signal,
             "error": call.error or entry.error,
+            "error_line": failure.line if failure else None,
+            "error_source": failure.source if failure else None,
             "n_file_changes": len(entry.changes),
             "stdout_bytes": entry.stdout.total_bytes if entry.stdout else 0,
             "stderr_bytes": entry.stderr.total_bytes if entry.stderr else 0,

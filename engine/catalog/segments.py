@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from engine.catalog.columns import TRAJECTORY_TABLES, polars_schema
 from engine.catalog.manifest import Segment, Unreadable
 from engine.catalog.rows import Row, trajectory_rows
+from engine.catalog.signals import STDERR_TAIL_BYTES
 from engine.errors import StudioError, one_line
 from engine.paths import RunPaths
 from engine.schema.sandbox import BlobRef
@@ -29,7 +30,6 @@ SEGMENT_BYTES = 128 * 2**20
 """Or so many bytes of records: a segment is built in memory."""
 _ROWS_IN_MEMORY = 20_000
 """Rows are turned into columns at this many, which take a tenth of the memory."""
-_STDERR_TAIL_BYTES = 8192
 
 
 class Source(NamedTuple):
@@ -124,7 +124,7 @@ class _StderrReader:
         except StudioError as error:
             self.odd.append(f"{self.source.key}: the stderr of call {call.id!r} is gone: {one_line(error)}")
             return ""
-        return data[-_STDERR_TAIL_BYTES:].decode("utf-8", errors="replace")
+        return data[-STDERR_TAIL_BYTES:].decode("utf-8", errors="replace")
 
 
 class _Columns:

@@ -81,11 +81,17 @@ class BlobRef(Record):
     """Bytes that the call really wrote; more than `size_bytes` only where the output cap cut it."""
 
 
+NO_ACTION = "none"
+"""The action of a call that never reached a workspace."""
+IMPORTED = "imported"
+"""The action of a call from another's record: what it really did is not known, only what was answered."""
+
+
 class Account(Record):
     """What is said of every workspace action, whatever becomes of its streams."""
 
     action: str
-    """"exec", "read", "write"; "none" where a tool call never reached the workspace."""
+    """"exec", "read", "write", ...; `NO_ACTION` or `IMPORTED` where no workspace of ours did anything."""
     argv: tuple[str, ...] = ()
     """What was executed, as argv; empty for file actions."""
     cwd: str
@@ -122,3 +128,21 @@ class LedgerEntry(Account):
     stderr: BlobRef | None = None
     stderr_tail: str = ""
     """The last 400 characters of stderr, kept here too, since it tells why a call failed."""
+
+    @property
+    def failed(self) -> bool:
+        """True where the entry itself shows a failure: error, limit, signal or exit code."""
+        return bool(
+            self.error
+            or self.timed_out
+            or self.limit
+            or self.signal is not None
+            or (self.exit_code or 0) != 0
+        )
+
+    @property
+    def ended_well(self) -> bool:
+        """True where it proves a good end: our own workspace saw exit code 0, or gave what was read."""
+        if self.failed or self.action in (NO_ACTION, IMPORTED):
+            return False
+        return self.exit_code == 0 or self.stdout is not None

@@ -6,12 +6,13 @@ import shlex
 
 import streamlit as st
 
+from engine.catalog.signals import STDERR_TAIL_BYTES, failure_of
 from engine.paths import RunPaths
 from engine.schema.sandbox import BlobRef, FileChange, LedgerEntry
 from engine.schema.trajectory import ToolCall
 from engine.store.runs import read_blob
 from studio.widgets import content, errors
-from studio.widgets.plain import duration, moment, plural, size
+from studio.widgets.plain import duration, moment, plural, size, words
 
 
 def ending(call: ToolCall) -> str:
@@ -45,7 +46,7 @@ def ledger_card(run: RunPaths, call: ToolCall, number: int, *, chosen: bool) -> 
         language = "bash" if entry.action == "exec" else None
         content.long_block(command_line(entry), f"command-{number}", language=language)
         content.quiet(f"in {entry.cwd} · {moment(entry.started_at)}", f"cwd-{number}")
-        _problems(call)
+        _problems(run, call, number)
         _stream(run, "stdout", entry.stdout, f"{number}-out")
         _stream(run, "stderr", entry.stderr, f"{number}-err")
         if entry.changes:
@@ -62,11 +63,29 @@ def command_line(entry: LedgerEntry) -> str:
     return f"{entry.action} {entry.path or ''}".strip()
 
 
-def _problems(call: ToolCall) -> None:
+def _problems(run: RunPaths, call: ToolCall, number: int) -> None:
+    """Why a failed call failed: its class, and the line that shows it with the stream it stands in."""
+    if not call.failed:
+        return
+    failure = failure_of(call, _stderr_end(run, call.ledger))
+    if failure is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key=f"why-{number}"):
+        st.badge(words(failure.error_class.value), color="red")
+        st.caption(f"by its {failure.source.value}", width="content")
+    content.block(failure.line)
     for text in dict.fromkeys(t for t in (call.error, call.ledger.error) if t):
-        content.block(text)
-    if call.ledger.limit and not call.ledger.timed_out:
-        content.block(f"ended by the limit: {call.ledger.limit}")
+        if text != failure.line:
+            content.block(text)
+
+
+def _stderr_end(run: RunPaths, entry: LedgerEntry) -> str:
+    """The end of a call's stderr, as much of it as the catalogue looks at."""
+    text = ""
+    if entry.stderr is not None:
+        with errors.shown():
+            text = read_blob(run, entry.stderr)[-STDERR_TAIL_BYTES:].decode("utf-8", errors="replace")
+    return text
 
 
 def _stream(run: RunPaths, label: str, ref: BlobRef | None, key: str) -> None:
