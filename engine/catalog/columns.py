@@ -70,6 +70,11 @@ TRAJECTORY_TABLES: dict[str, dict[str, Type]] = {
         "seed": Type.INT,
         "taxonomy_version": Type.TEXT,
         "engine_version": Type.TEXT,
+        "fidelity": Type.FLOAT,
+        "n_reproduced": Type.INT,
+        "n_drifted": Type.INT,
+        "n_not_replayable": Type.INT,
+        "reexecuted_at": Type.TIME,
     },
     "turns": {
         "trajectory_id": Type.TEXT,
@@ -114,6 +119,7 @@ TRAJECTORY_TABLES: dict[str, dict[str, Type]] = {
         "n_file_changes": Type.INT,
         "stdout_bytes": Type.INT,
         "stderr_bytes": Type.INT,
+        "reexecution": Type.TEXT,
     },
     "file_changes": {
         "trajectory_id": Type.TEXT,

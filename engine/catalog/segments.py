@@ -16,6 +16,7 @@ from engine.errors import StudioError, one_line
 from engine.paths import RunPaths
 from engine.schema.sandbox import BlobRef
 from engine.schema.trajectory import ToolCall
+from engine.store.reexecutions import read_reexecution
 from engine.store.runs import read_blob, read_finished
 from engine.store.tables import Stamp, TableFolder
 
@@ -33,7 +34,7 @@ _ROWS_IN_MEMORY = 20_000
 
 
 class Source(NamedTuple):
-    """A finished record as it lies on disk."""
+    """A finished record as it lies on disk; its stamp covers what came of re-executing it too."""
 
     key: str
     run: RunPaths
@@ -101,8 +102,9 @@ def _rows(source: Source) -> _Rows:
     """
     trajectory = read_finished(source.run, source.trajectory_id)
     stderr_of = _StderrReader(source)
+    again = read_reexecution(source.run, source.trajectory_id)
     try:
-        return _Rows(trajectory_rows(trajectory, source.run.root.name, stderr_of), stderr_of.odd)
+        return _Rows(trajectory_rows(trajectory, source.run.root.name, stderr_of, again), stderr_of.odd)
     except (OverflowError, ValueError) as error:
         path = source.run.trajectory(source.trajectory_id)
         raise StudioError(f"{path} has a number or a time that no table holds: {one_line(error)}") from error

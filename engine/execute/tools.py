@@ -104,6 +104,10 @@ class Tool(Generic[A]):
         return self.run(parsed, workspace, timeout_s, keep)
 
 
+NOT_RUN = "not run"
+"""Begins the error of a call that was refused for what stood around it, not for what it was."""
+
+
 def run_tool(request: ToolCallRequest, workspace: Workspace, *, timeout_s: float, keep: KeepBlob) -> ToolCall:
     """What came of one tool call of the agent: observation and ledger entry. No bad call raises.
 

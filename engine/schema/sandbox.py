@@ -67,6 +67,8 @@ class FileChange(Record):
     """Permission bits; None for a deleted path."""
     size_bytes: Count | None = None
     sha256: Sha256 | None = None
+    """Of the content; None for a folder, a deleted path, a file that is too large, and for git's index, whose
+    bytes are the times and inode numbers of the files in it."""
     diff: str | None = None
     """Unified diff where both sides are text and it is small (at most 16 KiB)."""
 
