@@ -28,7 +28,7 @@ _MARK = "@@ "
 
 
 class Step(Record):
-    """One thing to do: a key of `STEPS`; the other fields are for "sample", "propose" and "dedup"."""
+    """One thing to do: a key of `STEPS`; the other fields are for some of them."""
 
     name: str
     count: int = 0
@@ -40,6 +40,8 @@ class Step(Record):
     """Realise the cells that "propose" gives for the same count, seed, condition and balance."""
     balance: float = BALANCE
     threshold: float | None = None
+    trajectory_id: str = ""
+    """What "reexecute" runs again."""
 
 
 class Request(Record):
@@ -194,12 +196,22 @@ def _map(project: Project, _: Step, __: Progress) -> Outcome:
     return Outcome(f"{len(map_intents(project).coordinates):,} intents on the map")
 
 
+def _reexecute(project: Project, step: Step, progress: Progress) -> Outcome:
+    from engine.fidelity import reexecute_trajectories
+    from engine.schema.reexecution import CallVerdict
+
+    (made,) = reexecute_trajectories(project, [step.trajectory_id], progress=progress)
+    told = [f"{n:,} {v.value.replace('_', ' ')}" for v in CallVerdict if (n := made.count(v))]
+    return Outcome(f"calls run again: {', '.join(told) or 'none'}")
+
+
 STEPS: dict[str, Callable[[Project, Step, Progress], Outcome]] = {
     "propose": _propose,
     "sample": _sample,
     "embed": _embed,
     "dedup": _dedup,
     "map": _map,
+    "reexecute": _reexecute,
 }
 """What a step's name stands for."""
 

@@ -18,6 +18,7 @@ _DOING = {
     "embed": "Embedding the intents",
     "dedup": "Finding repeated intents",
     "map": "Drawing the map",
+    "reexecute": "Running the calls again",
 }
 
 
@@ -85,7 +86,7 @@ def _ended(project: Project, report: Report, steps: Sequence[Step]) -> None:
         st.error(escaped(report.error))
     elif report.stopped:
         st.badge("stopped", color="gray")
-        if steps[0].name != "propose":
+        if steps[0].name not in ("propose", "reexecute"):
             st.caption("What was made is kept. Embed, dedup and map goes on where it was.")
     else:
         st.badge("done", color="green")

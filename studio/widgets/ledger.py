@@ -8,10 +8,12 @@ import streamlit as st
 
 from engine.catalog.signals import STDERR_TAIL_BYTES, failure_of
 from engine.paths import RunPaths
+from engine.schema.reexecution import CallReexecution
 from engine.schema.sandbox import BlobRef, FileChange, LedgerEntry
 from engine.schema.trajectory import ToolCall
 from engine.store.runs import read_blob
 from studio.widgets import content, errors
+from studio.widgets.again import verdict_badge, verdict_detail
 from studio.widgets.plain import duration, moment, plural, size, words
 
 
@@ -32,8 +34,10 @@ def ending_badge(call: ToolCall) -> None:
     st.badge(ending(call), color="red" if call.failed else "green")
 
 
-def ledger_card(run: RunPaths, call: ToolCall, number: int, *, chosen: bool) -> None:
-    """One call's account: command, folder, ending, duration, streams, file changes."""
+def ledger_card(
+    run: RunPaths, call: ToolCall, number: int, *, chosen: bool, again: CallReexecution | None = None
+) -> None:
+    """One call's account: command, folder, ending, duration, streams, file changes; how it ran again."""
     entry = call.ledger
     mark = f"{'chosen' if chosen else 'plain'}-{'failed' if call.failed else 'done'}"
     with st.container(border=True, key=f"call-{mark}-{number}", gap="xsmall"):
@@ -41,6 +45,8 @@ def ledger_card(run: RunPaths, call: ToolCall, number: int, *, chosen: bool) -> 
             st.badge(f"{number}", color="primary" if chosen else "gray")
             content.strong(call.name, f"tool-{number}")
             ending_badge(call)
+            if again is not None:
+                verdict_badge(again)
             st.space("stretch")
             st.caption(duration(entry.duration_ms), width="content")
         language = "bash" if entry.action == "exec" else None
@@ -51,6 +57,8 @@ def ledger_card(run: RunPaths, call: ToolCall, number: int, *, chosen: bool) -> 
         _stream(run, "stderr", entry.stderr, f"{number}-err")
         if entry.changes:
             _changes(entry.changes, number)
+        if again is not None:
+            verdict_detail(again, number)
 
 
 def command_line(entry: LedgerEntry) -> str:
