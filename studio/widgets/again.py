@@ -9,7 +9,7 @@ from engine.schema.trajectory import Trajectory
 from engine.store.project import Project
 from studio.jobs import Step
 from studio.widgets import content
-from studio.widgets.job_panel import begin, job_of, job_panel
+from studio.widgets.job_panel import begin, job_of, job_panel, put_away
 from studio.widgets.plain import escaped, moment, plural, words
 from studio.widgets.steps import Place, call_places, go, next_place
 
@@ -23,8 +23,7 @@ _HELP = (
 
 def reexecution_row(project: Project, trajectory: Trajectory, made: Reexecution | None, place: Place) -> None:
     """The button, what came of it the last time, and the way to the calls that drifted."""
-    job = job_of(project)
-    busy = job is not None and not job.report().ended
+    busy, ours = _at_work(project)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="again"):
         if st.button("Re-execute", key="reexecute", disabled=busy, help=_HELP):
             begin(project, [Step(name=STEP, trajectory_id=trajectory.trajectory_id)])
@@ -33,8 +32,20 @@ def reexecution_row(project: Project, trajectory: Trajectory, made: Reexecution 
         else:
             _figure(made)
             _to_drifted(trajectory, made, place)
-    if job is not None and job.request.steps[0].name == STEP:
+    if ours:
         job_panel(project)
+
+
+def _at_work(project: Project) -> tuple[bool, bool]:
+    """Whether a job is at work, and whether there is one of ours to show: one that went well shows itself."""
+    job = job_of(project)
+    if job is None:
+        return False, False
+    report, ours = job.report(), job.request.steps[0].name == STEP
+    if ours and report.ended and not report.error and not report.stopped:
+        put_away(project)
+        return False, False
+    return not report.ended, ours
 
 
 def _figure(made: Reexecution) -> None:

@@ -33,6 +33,11 @@ def job_of(project: Project) -> Job | None:
     return _jobs().get(str(project.root.resolve()))
 
 
+def put_away(project: Project) -> None:
+    """Forgets the project's job, whose end has been seen."""
+    _jobs().pop(str(project.root.resolve()), None)
+
+
 def begin(project: Project, steps: Sequence[Step]) -> None:
     """Starts a job, unless one is at work."""
     running = job_of(project)
@@ -91,5 +96,5 @@ def _ended(project: Project, report: Report, steps: Sequence[Step]) -> None:
     else:
         st.badge("done", color="green")
     if st.button("Put away", key="job-away"):
-        _jobs().pop(str(project.root.resolve()), None)
+        put_away(project)
         st.rerun()

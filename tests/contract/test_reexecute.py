@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +18,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from engine import build
+from engine.catalog import Catalog
+from engine.errors import InputError
 from engine.execute.compare import Comparer, Found, sha256_of
 from engine.execute.reexecute import is_commit
 from engine.execute.tools import run_tool
@@ -22,11 +28,12 @@ from engine.fidelity import reexecute_trajectories
 from engine.schema.base import utc_now
 from engine.schema.chat import ToolCallRequest
 from engine.schema.reexecution import CallVerdict, Reexecution
-from engine.schema.sandbox import BlobRef, FileChange
+from engine.schema.sandbox import IMPORTED, BlobRef, FileChange
 from engine.schema.trajectory import ToolCall, Trajectory
 from engine.store.project import Project
+from engine.store.reexecutions import read_reexecution, write_reexecution
 from engine.store.runs import read_blob
-from tests.builders import make_project
+from tests.builders import make_call, make_project, make_provenance, make_trajectory, make_turn, save_run
 from tests.recorded import record_calls
 
 pytestmark = pytest.mark.sandbox
@@ -256,3 +263,113 @@ def test_no_tampered_record_is_called_reproduced(twice: Twice, data: st.DataObje
     call, blobs = tamper(twice.was[at], twice, data.draw)
     assume(call != twice.was[at])
     assert twice.compare(at, call, blobs).drifts != ()
+
+
+def make_record(project: Project, backend: Bubblewrap, *turns: Any, **changes: Any) -> Trajectory:
+    """A finished trajectory that says that it ran here, whatever it holds."""
+    provenance = make_provenance(sandbox=backend.prove())
+    trajectory = make_trajectory("t-1", *turns, provenance=provenance, **changes)
+    save_run(project, trajectory)
+    return trajectory
+
+
+def test_what_differs_is_shown_as_a_diff_and_every_call_after_it_is_still_run(
+    tmp_path: Path, backend: Bubblewrap
+) -> None:
+    project = make_project(tmp_path / "p")
+    trajectory = record_calls(project, backend, "echo one; echo two", "exit 3", "echo three")
+    first, second, third = trajectory.tool_calls()
+    first = first.model_copy(update={"observation": "one\nthree"})
+    make_record(project, backend, make_turn(first, changed(second, exit_code=0), third))
+    made = again(project)
+    verdicts = [call.verdict.value for call in made.calls]
+    assert verdicts == ["drifted", "drifted", "reproduced"]
+    assert [d.what for d in made.calls[0].drifts] == ["observation"]
+    assert "-three\n+two" in made.calls[0].drifts[0].diff
+    assert made.calls[1].drifts[0].diff == "exit code 0, now exit code 3"
+    assert made.fidelity == pytest.approx(1 / 3)
+
+
+def test_what_cannot_be_run_again_says_why(tmp_path: Path, backend: Bubblewrap) -> None:
+    project = make_project(tmp_path / "p")
+    trajectory = record_calls(project, backend, "echo hello")
+    (hello,) = trajectory.tool_calls()
+    foreign = changed(make_call("ls", tool="exec"), action=IMPORTED)
+    unknown = hello.model_copy(update={"name": "tts"})
+    refused = make_call(action="none", tool_error="not run: one message may make 32 tool calls")
+    make_record(project, backend, make_turn(foreign, unknown, refused, hello))
+    made = again(project)
+    assert [call.verdict.value for call in made.calls] == [*["not_replayable"] * 3, "reproduced"]
+    reasons = [call.reason for call in made.calls]
+    assert ["ledger" in reasons[0], "'tts'" in reasons[1], "not run" in reasons[2]] == [True] * 3
+    assert made.fidelity == 1.0
+
+
+def test_a_record_of_another_template_or_of_another_harness_is_not_run(
+    tmp_path: Path, backend: Bubblewrap
+) -> None:
+    project = make_project(tmp_path / "p")
+    save_run(project, make_trajectory("t-1", make_turn(make_call("true"))))
+    made = again(project)
+    assert made.calls[0].verdict is CallVerdict.NOT_REPLAYABLE
+    assert "another template" in made.calls[0].reason
+    assert made.fidelity is None
+    make_record(project, backend, make_turn(changed(make_call("true"), action=IMPORTED)))
+    assert "imported" in again(project).calls[0].reason
+
+
+def test_the_result_is_kept_until_the_record_changes_and_stands_in_the_tables(
+    tmp_path: Path, backend: Bubblewrap
+) -> None:
+    project = make_project(tmp_path / "p")
+    trajectory = record_calls(project, backend, "echo a", "echo b")
+    run = project.paths.run("run-1")
+    columns = "select fidelity, n_reproduced, n_drifted, reexecuted_at is not null as done from trajectories"
+    with Catalog.open(project) as catalog:
+        assert list(catalog.rows(columns)[0].values()) == [None, None, None, False]
+    made = again(project)
+    assert read_reexecution(run, "t-1") == made
+    with Catalog.open(project) as catalog:
+        assert list(catalog.rows(columns)[0].values()) == [1.0, 2, 0, True]
+        verdicts = catalog.rows("select reexecution from tool_calls")
+        assert [row["reexecution"] for row in verdicts] == ["reproduced"] * 2
+    save_run(project, trajectory.model_copy(update={"duration_s": 9.0}))
+    assert read_reexecution(run, "t-1") is None
+    write_reexecution(run, made)
+    run.reexecution("t-1").write_text("{")
+    assert read_reexecution(run, "t-1") is None
+
+
+def test_what_is_not_finished_is_refused_before_anything_runs(tmp_path: Path, backend: Bubblewrap) -> None:
+    project = make_project(tmp_path / "p")
+    record_calls(project, backend, "echo a")
+    with pytest.raises(InputError, match="no trajectory 't-2'"):
+        list(reexecute_trajectories(project, ["t-1", "t-2"]))
+    assert not project.paths.run("run-1").reexecutions.exists()
+
+
+def call(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "engine", "--project", str(root), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_command_line_runs_them_again(tmp_path: Path, backend: Bubblewrap) -> None:
+    project = make_project(tmp_path / "p")
+    for name in ("t-1", "t-2"):
+        record_calls(project, backend, "echo a", "cat none", trajectory_id=name)
+    root = project.paths.root
+    done = call(root, "--json", "trajectories", "reexecute", "t-1", "t-2", "--concurrency", "2")
+    assert done.returncode == 0
+    assert "re-executed: 2 of 2" in done.stderr
+    told = {one["trajectory_id"]: one for one in json.loads(done.stdout)}
+    assert {name: (one["n_reproduced"], one["fidelity"]) for name, one in told.items()} == {
+        "t-1": (2, 1.0),
+        "t-2": (2, 1.0),
+    }
+    chosen = call(root, "trajectories", "reexecute", "--where", "trajectory_id = 't-2'")
+    assert chosen.returncode == 0
+    assert "t-2" in chosen.stdout
+    assert "t-1" not in chosen.stdout
+    assert "2 reproduced, 0 drifted, 0 not replayable: fidelity 100.0%" in chosen.stdout
+    assert call(root, "trajectories", "reexecute", "t-1", "--where", "true").returncode == 2
+    assert call(root, "trajectories", "reexecute", "t-9").returncode == 2
