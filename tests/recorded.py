@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+from engine import build
 from engine.execute.tools import run_tool
 from engine.execute.workspaces.bubblewrap import Bubblewrap
 from engine.schema.base import utc_now
@@ -49,3 +51,15 @@ def record_calls(
     )
     save_run(project, trajectory)
     return trajectory
+
+
+def one_drift_project(root: Path) -> Project:
+    """A project whose one trajectory, "t-1", has three calls, the second with a tampered observation."""
+    backend = build.sandbox("bubblewrap")
+    backend.prove()
+    project = Project.create(root)
+    trajectory = record_calls(project, backend, "echo one", "seq 3", "exit 4")
+    first, second, third = trajectory.tool_calls()
+    turn = make_turn(first, second.model_copy(update={"observation": "1\n2\n4"}), third)
+    save_run(project, trajectory.model_copy(update={"turns": (turn,)}))
+    return project
