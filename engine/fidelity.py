@@ -23,8 +23,8 @@ from engine.store import Project
 from engine.store.reexecutions import record_sha256, write_reexecution
 from engine.store.runs import read_blob, read_config, read_finished, run_of
 
-CONCURRENCY = 2
-"""Trajectories at once, where nobody says otherwise."""
+CONCURRENCY = 4
+"""Trajectories at once, where nobody says otherwise: a good part of their time is commands that wait."""
 
 
 class _Backend:

@@ -61,7 +61,7 @@ def show(session: Session, trajectory_id: str) -> None:
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--where", default=None, help="SQL condition over the trajectories table.")
 @click.option("--sandbox", default=None, help="Backend to run in; default each trajectory's own.")
-@click.option("--concurrency", type=click.IntRange(1, 256), default=2, show_default=True)
+@click.option("--concurrency", type=click.IntRange(1, 256), default=4, show_default=True)
 @pass_session
 def reexecute(
     session: Session, ids: tuple[str, ...], where: str | None, sandbox: str | None, concurrency: int

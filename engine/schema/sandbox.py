@@ -144,7 +144,7 @@ class LedgerEntry(Account):
 
     @property
     def ended_well(self) -> bool:
-        """True where it proves a good end: our own workspace saw exit code 0, or gave what was read."""
+        """True where it proves a good end: a command of ours had exit code 0, or a file gave its bytes."""
         if self.failed or self.action in (NO_ACTION, IMPORTED):
             return False
-        return self.exit_code == 0 or self.stdout is not None
+        return (self.exit_code == 0 and bool(self.argv)) or self.stdout is not None

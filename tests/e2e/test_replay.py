@@ -53,7 +53,9 @@ def test_a_link_to_a_turn_opens_that_turn_with_its_ledger(studio: Watched) -> No
     expect(page.get_by_text("Good, I see roster.csv. Add the southern depot")).to_be_visible()
     ledger = page.locator('[class*="st-key-call-chosen-failed"]')
     expect(ledger.get_by_text("exit 2")).to_be_visible()
-    expect(ledger.get_by_text("No such file or directory")).to_be_visible()
+    expect(ledger.get_by_text("not found", exact=True)).to_be_visible()
+    expect(ledger.get_by_text("by its stderr")).to_be_visible()
+    expect(ledger.get_by_text("No such file or directory")).to_have_count(2)
 
 
 def test_a_long_stream_is_cut_on_the_screen_until_all_of_it_is_asked_for(studio: Watched) -> None:

@@ -60,7 +60,7 @@ def test_a_word_such_as_error_is_no_failure(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", cases("failures"))
 def test_in_our_own_workspace_the_ledger_decides_whatever_the_output_says(case: dict[str, Any]) -> None:
-    ours = imported(case, action="exec", exit_code=0)
+    ours = imported(case, action="exec", exit_code=0, argv=("bash", "-c", "true"))
     assert not ours.failed
     assert failure_of(ours) is None
 
@@ -68,6 +68,11 @@ def test_in_our_own_workspace_the_ledger_decides_whatever_the_output_says(case: 
 def test_another_harness_word_for_success_is_not_trusted() -> None:
     told = "fatal: no such branch\n\n(Command exited with code 128)"
     assert imported({"tool": "exec", "arguments": {}, "observation": told}, exit_code=0).failed
+    missing = '{"status": "error", "tool": "web_fetch", "error": "404"}'
+    fetched = {"tool": "web_fetch", "arguments": {}, "observation": missing}
+    assert imported(fetched, action="exec", exit_code=0).failed, (
+        "an exit code without a command proves nothing"
+    )
 
 
 @given(
