@@ -11,7 +11,7 @@ from pydantic import Field
 from engine.schema.base import Count, Int64, Record, Slug
 from engine.schema.chat import ModelInfo, ToolSchema, Usage
 from engine.schema.intent import Intent
-from engine.schema.sandbox import LedgerEntry, SandboxInfo
+from engine.schema.sandbox import IMPORTED, LedgerEntry, SandboxInfo
 from engine.schema.told import told_failure
 
 SCHEMA_VERSION = 1
@@ -56,7 +56,8 @@ class ToolCall(Record):
     @property
     def told_failure(self) -> str | None:
         """The line by which the observation alone says that the call failed; None where the ledger knows."""
-        if self.ledger.ended_well:
+        ours_failed = self.ledger.failed and self.ledger.action != IMPORTED
+        if self.ledger.ended_well or ours_failed:
             return None
         return told_failure(self.name, self.arguments, self.observation)
 

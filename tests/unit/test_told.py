@@ -75,6 +75,12 @@ def test_another_harness_word_for_success_is_not_trusted() -> None:
     )
 
 
+def test_a_command_of_ours_that_failed_in_silence_is_shown_by_the_ledger() -> None:
+    failure = failure_of(make_call("exit 4", exit_code=4, observation="(Command exited with code 4)"))
+    assert failure is not None
+    assert (failure.line, failure.source) == ("exit code 4", Source.LEDGER)
+
+
 @given(
     st.sampled_from(("exec", "read", "web_fetch", "edit", "Weird-Tool", "")),
     st.text(max_size=80),
