@@ -25,6 +25,7 @@ class ProjectPaths:
       embeddings/MODEL/gram.bin                                          derived, safe to delete
       runs/RUN_ID/config.json status.json control.json worker.lock worker.log
       runs/RUN_ID/trajectories/ID.json    runs/RUN_ID/playing/ID.json    finished; in progress
+      runs/RUN_ID/reexecutions/ID.json                                   derived, safe to delete
       runs/RUN_ID/blobs/ab/abcd...
       tables/                                                            derived, safe to delete
       reviews/  selections/NAME.json  splits/NAME.json  exports/
@@ -174,6 +175,15 @@ class RunPaths:
     def in_progress(self, trajectory_id: str) -> Path:
         """One trajectory in progress."""
         return self.playing / f"{trajectory_id}.json"
+
+    @property
+    def reexecutions(self) -> Path:
+        """What came of running finished trajectories' calls again, one JSON file each."""
+        return self.root / "reexecutions"
+
+    def reexecution(self, trajectory_id: str) -> Path:
+        """What came of running one trajectory's calls again."""
+        return self.reexecutions / f"{trajectory_id}.json"
 
     def blob(self, sha256: str) -> Path:
         """One stream by its content hash."""

@@ -29,7 +29,7 @@ _MARK = "@@ "
 
 
 class Step(Record):
-    """One thing to do: a key of `STEPS`; the other fields are for "sample", "propose" and "dedup"."""
+    """One thing to do: a key of `STEPS`; the other fields are for some of them."""
 
     name: str
     count: int = 0
@@ -42,6 +42,8 @@ class Step(Record):
     balance: float = BALANCE
     thresholds: Thresholds = DEFAULTS
     semantic: bool = True
+    trajectory_id: str = ""
+    """What "reexecute" runs again."""
 
 
 class Request(Record):
@@ -193,12 +195,22 @@ def _map(project: Project, _: Step, __: Progress) -> Outcome:
     return Outcome(f"{len(map_intents(project).coordinates):,} intents on the map")
 
 
+def _reexecute(project: Project, step: Step, progress: Progress) -> Outcome:
+    from engine.fidelity import reexecute_trajectories
+    from engine.schema.reexecution import CallVerdict
+
+    (made,) = reexecute_trajectories(project, [step.trajectory_id], progress=progress)
+    told = [f"{n:,} {v.value.replace('_', ' ')}" for v in CallVerdict if (n := made.count(v))]
+    return Outcome(f"calls run again: {', '.join(told) or 'none'}")
+
+
 STEPS: dict[str, Callable[[Project, Step, Progress], Outcome]] = {
     "propose": _propose,
     "sample": _sample,
     "embed": _embed,
     "dedup": _dedup,
     "map": _map,
+    "reexecute": _reexecute,
 }
 """What a step's name stands for."""
 

@@ -112,13 +112,16 @@ def _sources(project: Project) -> tuple[dict[str, Source], tuple[str, ...]]:
     skipped = []
     for run_id in list_run_ids(project):
         run = project.paths.run(run_id)
+        again = dict(scan_stamps(run.reexecutions, ".json"))
         for trajectory_id, stamp in scan_stamps(run.trajectories, ".json"):
             if not is_id(trajectory_id):
                 skipped.append(f"{run_id}: the name of the file {trajectory_id!a}.json is no id: rename it")
                 continue
             if older := by_id.get(trajectory_id):
                 skipped.append(f"{older.key}: run {run_id} has a trajectory of the same id, which is shown")
-            by_id[trajectory_id] = Source(f"{run_id}/{trajectory_id}", run, trajectory_id, stamp)
+            by_id[trajectory_id] = Source(
+                f"{run_id}/{trajectory_id}", run, trajectory_id, stamp.with_other(again.get(trajectory_id))
+            )
     return {source.key: source for source in by_id.values()}, tuple(skipped)
 
 

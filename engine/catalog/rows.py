@@ -9,9 +9,10 @@ from typing import Any
 
 from engine.catalog.columns import TRAJECTORY_TABLES
 from engine.catalog.messages import TurnMessage, call_ids, turn_messages
-from engine.catalog.signals import Recovery, error_class, recoveries
+from engine.catalog.signals import Recovery, failure_of, recoveries
 from engine.schema.chat import ToolSchema
 from engine.schema.intent import DedupDecision, Intent
+from engine.schema.reexecution import CallVerdict, Reexecution
 from engine.schema.run import RunConfig, RunStatus
 from engine.schema.taxonomy import Persona
 from engine.schema.trajectory import ToolCall, Trajectory
@@ -21,13 +22,15 @@ StderrOf = Callable[[ToolCall], str]
 """The text that a failed call wrote to stderr; only its end matters."""
 
 
-def trajectory_rows(trajectory: Trajectory, run_id: str, stderr_of: StderrOf) -> dict[str, list[Row]]:
-    """The rows of one trajectory, by table, in the tables' order."""
+def trajectory_rows(
+    trajectory: Trajectory, run_id: str, stderr_of: StderrOf, again: Reexecution | None = None
+) -> dict[str, list[Row]]:
+    """The rows of one trajectory, by table, in the tables' order; `again` is its re-execution, if any."""
     messages = list(turn_messages(trajectory))
     mended = recoveries(trajectory)
-    calls = list(_call_rows(trajectory, stderr_of))
+    calls = list(_call_rows(trajectory, stderr_of, again))
     rows: dict[str, list[Row]] = {
-        "trajectories": [_trajectory_row(trajectory, run_id, messages, mended)],
+        "trajectories": [_trajectory_row(trajectory, run_id, messages, mended) | _reexecution_columns(again)],
         "turns": list(_turn_rows(trajectory)),
         "messages": list(_message_rows(messages)),
         "tool_calls": calls,
@@ -81,6 +84,19 @@ def _trajectory_row(
     }
 
 
+def _reexecution_columns(again: Reexecution | None) -> Row:
+    """What became of running the calls again; nulls where nobody has."""
+    if again is None:
+        return {}
+    return {
+        "fidelity": again.fidelity,
+        "n_reproduced": again.count(CallVerdict.REPRODUCED),
+        "n_drifted": again.count(CallVerdict.DRIFTED),
+        "n_not_replayable": again.count(CallVerdict.NOT_REPLAYABLE),
+        "reexecuted_at": _utc(again.made_at),
+    }
+
+
 def _schemas_hash(tools: Sequence[ToolSchema]) -> str:
     """Tells apart what the agents of two trajectories were offered."""
     return hashlib.sha256("\n".join(tool.model_dump_json() for tool in tools).encode()).hexdigest()[:16]
@@ -115,8 +131,9 @@ def _message_rows(messages: list[TurnMessage]) -> Iterator[Row]:
         }
 
 
-def _call_rows(trajectory: Trajectory, stderr_of: StderrOf) -> Iterator[Row]:
+def _call_rows(trajectory: Trajectory, stderr_of: StderrOf, again: Reexecution | None) -> Iterator[Row]:
     ids = call_ids(trajectory)
+    verdicts = [call.verdict for call in again.calls] if again else [None] * len(ids)
     placed = (
         (turn.index, number, call)
         for turn in trajectory.turns
@@ -125,6 +142,7 @@ def _call_rows(trajectory: Trajectory, stderr_of: StderrOf) -> Iterator[Row]:
     )
     for position, (turn, step, call) in enumerate(placed):
         entry = call.ledger
+        failure = failure_of(call, stderr_of(call)) if call.failed else None
         yield {
             "turn": turn,
             "position": position,
@@ -132,8 +150,8 @@ def _call_rows(trajectory: Trajectory, stderr_of: StderrOf) -> Iterator[Row]:
             "tool": call.name,
             "arguments": call.arguments,
             "exit_code": entry.exit_code,
-            "failed": call.failed,
-            "error_class": error_class(call, stderr_of(call)) if call.failed else None,
+            "failed": failure is not None,
+            "error_class": failure.error_class if failure else None,
             "timed_out": entry.timed_out,
             "duration_ms": entry.duration_ms,
             "output": call.observation,
@@ -142,9 +160,12 @@ def _call_rows(trajectory: Trajectory, stderr_of: StderrOf) -> Iterator[Row]:
             "session_id": entry.sessions[0].session_id if len(entry.sessions) == 1 else None,
             "n_processes_left": entry.n_left,
             "error": call.error or entry.error,
+            "error_line": failure.line if failure else None,
+            "error_source": failure.source if failure else None,
             "n_file_changes": len(entry.changes),
             "stdout_bytes": entry.stdout.total_bytes if entry.stdout else 0,
             "stderr_bytes": entry.stderr.total_bytes if entry.stderr else 0,
+            "reexecution": verdicts[position] if position < len(verdicts) else None,
         }
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from engine.catalog.columns import TRAJECTORY_TABLES, polars_schema
 from engine.catalog.manifest import Segment, Unreadable
 from engine.catalog.rows import Row, trajectory_rows
+from engine.catalog.signals import STDERR_TAIL_BYTES
 from engine.errors import StudioError, one_line
 from engine.paths import RunPaths
 from engine.schema.sandbox import BlobRef
 from engine.schema.trajectory import ToolCall
+from engine.store.reexecutions import read_reexecution
 from engine.store.runs import read_blob, read_finished
 from engine.store.tables import Stamp, TableFolder
 
@@ -29,11 +31,10 @@ SEGMENT_BYTES = 128 * 2**20
 """Or so many bytes of records: a segment is built in memory."""
 _ROWS_IN_MEMORY = 20_000
 """Rows are turned into columns at this many, which take a tenth of the memory."""
-_STDERR_TAIL_BYTES = 8192
 
 
 class Source(NamedTuple):
-    """A finished record as it lies on disk."""
+    """A finished record as it lies on disk; its stamp covers what came of re-executing it too."""
 
     key: str
     run: RunPaths
@@ -101,8 +102,9 @@ def _rows(source: Source) -> _Rows:
     """
     trajectory = read_finished(source.run, source.trajectory_id)
     stderr_of = _StderrReader(source)
+    again = read_reexecution(source.run, source.trajectory_id)
     try:
-        return _Rows(trajectory_rows(trajectory, source.run.root.name, stderr_of), stderr_of.odd)
+        return _Rows(trajectory_rows(trajectory, source.run.root.name, stderr_of, again), stderr_of.odd)
     except (OverflowError, ValueError) as error:
         path = source.run.trajectory(source.trajectory_id)
         raise StudioError(f"{path} has a number or a time that no table holds: {one_line(error)}") from error
@@ -124,7 +126,7 @@ class _StderrReader:
         except StudioError as error:
             self.odd.append(f"{self.source.key}: the stderr of call {call.id!r} is gone: {one_line(error)}")
             return ""
-        return data[-_STDERR_TAIL_BYTES:].decode("utf-8", errors="replace")
+        return data[-STDERR_TAIL_BYTES:].decode("utf-8", errors="replace")
 
 
 class _Columns:

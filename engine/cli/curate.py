@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from engine.cli.base import SEED, FiniteFloat, Session, pass_session, say, table
+from engine.cli.base import SEED, FiniteFloat, Session, pass_session, progress_on_stderr, say, table
+from engine.cli.reexecution import reexecution_json, reexecution_text
 
 
 @click.group()
@@ -54,6 +55,43 @@ def show(session: Session, trajectory_id: str) -> None:
             lines.append(f"    {call.name} ({mark}): {' '.join(call.arguments.split())[:160]}")
         lines.append(f"    agent: {turn.answer or turn.failure}")
     session.answer(trajectory.model_dump(mode="json"), "\n".join(lines))
+
+
+@trajectories.command()
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--where", default=None, help="SQL condition over the trajectories table.")
+@click.option("--sandbox", default=None, help="Backend to run in; default each trajectory's own.")
+@click.option("--concurrency", type=click.IntRange(1, 256), default=4, show_default=True)
+@pass_session
+def reexecute(
+    session: Session, ids: tuple[str, ...], where: str | None, sandbox: str | None, concurrency: int
+) -> None:
+    """Run recorded calls again in fresh workspaces: each is reproduced, drifted or not replayable.
+
+    Without ID and --where all finished trajectories are run again.
+    """
+    from engine.catalog import Catalog
+    from engine.errors import InputError
+    from engine.fidelity import reexecute_trajectories
+    from engine.query.run import select_ids
+
+    if ids and where:
+        raise InputError("name trajectories by ID or by --where, not both")
+    project = session.project()
+    if not ids:
+        with Catalog.open(project) as catalog:
+            _report(catalog.problems)
+            ids = tuple(select_ids(catalog.files, where) if where else catalog.ids())
+    made = list(
+        reexecute_trajectories(
+            project,
+            ids,
+            sandbox=sandbox,
+            concurrency=concurrency,
+            progress=progress_on_stderr("re-executed"),
+        )
+    )
+    session.answer([reexecution_json(one) for one in made], reexecution_text(made))
 
 
 @click.command()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from engine.errors import ModelError, SandboxError, one_line
 from engine.execute.ledger import KeepBlob
-from engine.execute.tools import TOOLS, refuse_call, run_tool
+from engine.execute.tools import NOT_RUN, TOOLS, refuse_call, run_tool
 from engine.ports import ChatModel, Workspace
 from engine.prompts import prompt_hash, render_prompt
 from engine.schema.chat import ChatMessage, Role, ToolCallRequest, Usage
@@ -147,7 +147,7 @@ class _Steps:
         limit = self.agent.limits.max_calls_per_step
         for position, request in enumerate(_with_distinct_ids(completion.tool_calls)):
             if position >= limit:
-                calls.append(refuse_call(request, f"not run: one message may make {limit} tool calls"))
+                calls.append(refuse_call(request, f"{NOT_RUN}: one message may make {limit} tool calls"))
                 continue
             if stop := self.interrupted():
                 raise cut(stop, _cut_short(stop))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from engine.execute.observations import decoded
 from engine.schema.base import utc_now
-from engine.schema.sandbox import Account, BlobRef, Effect, LedgerEntry
+from engine.schema.sandbox import NO_ACTION, Account, BlobRef, Effect, LedgerEntry
 
 KeepBlob = Callable[[bytes, int], BlobRef | None]
 """Keeps a stream, given with the bytes that there were in all; None where there was nothing to keep."""
@@ -37,7 +37,7 @@ def enter(effect: Effect, keep: KeepBlob, *, path: str | None = None) -> LedgerE
 
 def enter_nothing() -> LedgerEntry:
     """The entry for a call that came to nothing: no such tool, or arguments that do not fit it."""
-    return LedgerEntry(action="none", cwd=ROOT, started_at=utc_now(), duration_ms=0.0)
+    return LedgerEntry(action=NO_ACTION, cwd=ROOT, started_at=utc_now(), duration_ms=0.0)
 
 
 def enter_edit(read: LedgerEntry, write: LedgerEntry | None = None) -> LedgerEntry:

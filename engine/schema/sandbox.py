@@ -98,6 +98,8 @@ class FileChange(Record):
     """Permission bits; None for a deleted path."""
     size_bytes: Count | None = None
     sha256: Sha256 | None = None
+    """Of the content; None for a folder, a deleted path, a file that is too large, and for git's index, whose
+    bytes are the times and inode numbers of the files in it."""
     diff: str | None = None
     """Unified diff where both sides are text and it is small (at most 16 KiB)."""
 
@@ -151,11 +153,18 @@ class BlobRef(Record):
     """Bytes that the call really wrote; more than `size_bytes` only where the output cap cut it."""
 
 
+NO_ACTION = "none"
+"""The action of a call that never reached a workspace."""
+IMPORTED = "imported"
+"""The action of a call from another's record: what it really did is not known, only what was answered."""
+
+
 class Account(Record):
     """What is said of every workspace action, whatever becomes of its streams."""
 
     action: str
-    """The tool's name as a rule, "checkpoint", "restore"; "none" where a call never reached the workspace."""
+    """The tool's name as a rule, "checkpoint", "restore"; `NO_ACTION` or `IMPORTED` where no workspace of
+    ours did anything."""
     argv: tuple[str, ...] = ()
     """What was executed, as argv; empty for file actions. Of what comes with the workspace (`process`, the
     tools of memory and web) its name and what it was asked for."""
@@ -212,3 +221,21 @@ class LedgerEntry(Account):
         if len(argv) >= 3 and argv[0].rsplit("/", 1)[-1] in {"bash", "sh"} and argv[1] in {"-c", "-lc"}:
             return argv[2]
         return shlex.join(argv) if argv else f"{self.action} {self.path or ''}".strip()
+
+    @property
+    def failed(self) -> bool:
+        """True where the entry itself shows a failure: error, limit, signal or exit code."""
+        return bool(
+            self.error
+            or self.timed_out
+            or self.limit
+            or self.signal is not None
+            or (self.exit_code or 0) != 0
+        )
+
+    @property
+    def ended_well(self) -> bool:
+        """True where it proves a good end: our command ended with 0 or goes on, or a file gave its bytes."""
+        if self.failed or self.action in (NO_ACTION, IMPORTED):
+            return False
+        return (self.exit_code == 0 and bool(self.argv)) or bool(self.sessions) or self.stdout is not None

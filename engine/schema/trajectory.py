@@ -11,7 +11,8 @@ from pydantic import Field
 from engine.schema.base import Count, Int64, Record, Slug
 from engine.schema.chat import ModelInfo, ToolSchema, Usage
 from engine.schema.intent import Intent
-from engine.schema.sandbox import LedgerEntry, SandboxInfo
+from engine.schema.sandbox import IMPORTED, LedgerEntry, SandboxInfo
+from engine.schema.told import told_failure
 
 SCHEMA_VERSION = 1
 
@@ -43,16 +44,22 @@ class ToolCall(Record):
 
     @property
     def failed(self) -> bool:
-        """True when the evidence says so: exit code, signal, limit, or an error of tool or workspace."""
-        entry = self.ledger
-        return bool(
-            self.error
-            or entry.error
-            or entry.timed_out
-            or entry.limit
-            or entry.signal is not None
-            or (entry.exit_code is not None and entry.exit_code != 0)
-        )
+        """True when the evidence says so; no flag of a harness is asked.
+
+        The tool's error and the ledger decide where they know how the call ended; where they do not, as for
+        a call from another's record, the structure of the observation does (`engine.schema.told`).
+        """
+        if self.error or self.ledger.failed:
+            return True
+        return self.told_failure is not None
+
+    @property
+    def told_failure(self) -> str | None:
+        """The line by which the observation alone says that the call failed; None where the ledger knows."""
+        ours_failed = self.ledger.failed and self.ledger.action != IMPORTED
+        if self.ledger.ended_well or ours_failed:
+            return None
+        return told_failure(self.name, self.arguments, self.observation)
 
 
 class Step(Record):

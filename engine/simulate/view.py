@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from engine.prompts import render_prompt
 from engine.prompts.people import persona_text
 from engine.schema.chat import ChatMessage, Role
-from engine.schema.sandbox import ChangeKind
+from engine.schema.sandbox import NO_ACTION, ChangeKind
 from engine.schema.trajectory import Evidence, EvidenceCall, ToolCall, Trajectory, Turn
 
 _SUMMARY_CHARS = 160
@@ -41,7 +41,7 @@ def _evidence_call(call: ToolCall) -> EvidenceCall:
     entry = call.ledger
     return EvidenceCall(
         tool=call.name,
-        summary=_shorten(call.name if entry.action == "none" else entry.command_line),
+        summary=_shorten(call.name if entry.action == NO_ACTION else entry.command_line),
         exit_code=entry.exit_code,
         failed=call.failed,
         stderr_tail=_failure_tail(call) if call.failed else "",

@@ -29,6 +29,12 @@ class Stamp(NamedTuple):
     size_bytes: int
     mtime_ns: int
 
+    def with_other(self, other: Stamp | None) -> Stamp:
+        """The stamp of this file together with another that belongs to it, where there is one."""
+        if other is None:
+            return self
+        return Stamp(self.size_bytes + other.size_bytes, max(self.mtime_ns, other.mtime_ns))
+
 
 def stamp_of(path: Path) -> Stamp | None:
     """The file's stamp; None where there is no such file."""

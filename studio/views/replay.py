@@ -5,11 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.paths import RunPaths
+from engine.schema.reexecution import Reexecution
 from engine.schema.sandbox import SandboxInfo
 from engine.schema.trajectory import Trajectory
+from engine.store.reexecutions import read_reexecution
 from engine.store.runs import read_trajectory, run_of
 from studio import state
 from studio.widgets import content, conversation, errors, ledger
+from studio.widgets.again import reexecution_row
 from studio.widgets.empty import PAGES, empty_state
 from studio.widgets.frame import page_head
 from studio.widgets.plain import escaped, plural, words
@@ -47,12 +50,16 @@ def view() -> None:
     if trajectory.stop_reason is None:
         _follow(trajectory_id, len(trajectory.turns))
     place = place_of(trajectory, state.address_number("turn"), state.address_text("call"))
+    run = run_of(project, trajectory_id)
+    made = read_reexecution(run, trajectory_id) if trajectory.stop_reason else None
+    if trajectory.stop_reason is not None:
+        reexecution_row(project, trajectory, made, place)
     steer(trajectory, place)
     left, right = st.columns([11, 10], gap="medium")
     with left:
         _conversation(trajectory, place)
     with right:
-        _ledger(trajectory, place, run_of(project, trajectory_id))
+        _ledger(trajectory, place, run, made)
 
 
 @st.fragment(run_every=_FOLLOW_S)
@@ -105,13 +112,15 @@ def _conversation(trajectory: Trajectory, place: Place) -> None:
         conversation.outcome(trajectory.outcome)
 
 
-def _ledger(trajectory: Trajectory, place: Place, run: RunPaths) -> None:
+def _ledger(trajectory: Trajectory, place: Place, run: RunPaths, made: Reexecution | None) -> None:
+    n_before = sum(1 for turn in trajectory.turns[: place.turn] for _ in turn.tool_calls())
+    again = dict(enumerate(made.calls[n_before:])) if made else {}
     calls = list(trajectory.turns[place.turn].tool_calls())
     st.markdown("**Ledger**", help="What the workspace really did, recorded outside the agent's reach.")
     if not calls:
         st.caption("No tool call in this turn.")
     for index, call in enumerate(calls):
-        ledger.ledger_card(run, call, index + 1, chosen=index == place.call)
+        ledger.ledger_card(run, call, index + 1, chosen=index == place.call, again=again.get(index))
     if place.call is not None:
         scroll_to_chosen(f"{place.turn}/{place.call}")
 

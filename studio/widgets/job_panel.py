@@ -18,6 +18,7 @@ _DOING = {
     "embed": "Embedding the intents",
     "dedup": "Finding repeated intents",
     "map": "Drawing the map",
+    "reexecute": "Running the calls again",
 }
 
 
@@ -30,6 +31,11 @@ def _jobs() -> dict[str, Job]:
 def job_of(project: Project) -> Job | None:
     """The project's job, if this server started one and its end was not put away yet."""
     return _jobs().get(str(project.root.resolve()))
+
+
+def put_away(project: Project) -> None:
+    """Forgets the project's job, whose end has been seen."""
+    _jobs().pop(str(project.root.resolve()), None)
 
 
 def begin(project: Project, steps: Sequence[Step]) -> None:
@@ -85,10 +91,10 @@ def _ended(project: Project, report: Report, steps: Sequence[Step]) -> None:
         st.error(escaped(report.error))
     elif report.stopped:
         st.badge("stopped", color="gray")
-        if steps[0].name != "propose":
+        if steps[0].name not in ("propose", "reexecute"):
             st.caption("What was made is kept. Embed, dedup and map goes on where it was.")
     else:
         st.badge("done", color="green")
     if st.button("Put away", key="job-away"):
-        _jobs().pop(str(project.root.resolve()), None)
+        put_away(project)
         st.rerun()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
+from engine.catalog.signals import STDERR_TAIL_BYTES, failure_of
 from engine.paths import RunPaths
+from engine.schema.reexecution import CallReexecution
 from engine.schema.sandbox import BlobRef, FileChange, LedgerEntry, SessionState
 from engine.schema.trajectory import ToolCall
 from engine.store.runs import read_blob
 from studio.widgets import content, errors
-from studio.widgets.plain import duration, moment, plural, size
+from studio.widgets.again import verdict_badge, verdict_detail
+from studio.widgets.plain import duration, moment, plural, size, words
 
 
 def ending(call: ToolCall) -> str:
@@ -31,8 +34,10 @@ def ending_badge(call: ToolCall) -> None:
     st.badge(ending(call), color="red" if call.failed else "green")
 
 
-def ledger_card(run: RunPaths, call: ToolCall, number: int, *, chosen: bool) -> None:
-    """One call's account: command, folder, ending, duration, streams, file changes."""
+def ledger_card(
+    run: RunPaths, call: ToolCall, number: int, *, chosen: bool, again: CallReexecution | None = None
+) -> None:
+    """One call's account: command, folder, ending, duration, streams, file changes; how it ran again."""
     entry = call.ledger
     mark = f"{'chosen' if chosen else 'plain'}-{'failed' if call.failed else 'done'}"
     with st.container(border=True, key=f"call-{mark}-{number}", gap="xsmall"):
@@ -40,24 +45,46 @@ def ledger_card(run: RunPaths, call: ToolCall, number: int, *, chosen: bool) -> 
             st.badge(f"{number}", color="primary" if chosen else "gray")
             content.strong(call.name, f"tool-{number}")
             ending_badge(call)
+            if again is not None:
+                verdict_badge(again)
             st.space("stretch")
             st.caption(duration(entry.duration_ms), width="content")
         language = "bash" if entry.action == "exec" else None
         content.long_block(entry.command_line, f"command-{number}", language=language)
         content.quiet(f"in {entry.cwd} · {moment(entry.started_at)}", f"cwd-{number}")
-        _problems(call)
+        _problems(run, call, number)
         _stream(run, "stdout", entry.stdout, f"{number}-out")
         _stream(run, "stderr", entry.stderr, f"{number}-err")
         _processes(entry, number)
         if entry.changes:
             _changes(entry.changes, number)
+        if again is not None:
+            verdict_detail(again, number)
 
 
-def _problems(call: ToolCall) -> None:
+def _problems(run: RunPaths, call: ToolCall, number: int) -> None:
+    """Why a failed call failed: its class, and the line that shows it with the stream it stands in."""
+    if not call.failed:
+        return
+    failure = failure_of(call, _stderr_end(run, call.ledger))
+    if failure is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key=f"why-{number}"):
+        st.badge(words(failure.error_class.value), color="red")
+        st.caption(f"by its {failure.source.value}", width="content")
+    content.block(failure.line)
     for text in dict.fromkeys(t for t in (call.error, call.ledger.error) if t):
-        content.block(text)
-    if call.ledger.limit and not call.ledger.timed_out:
-        content.block(f"ended by the limit: {call.ledger.limit}")
+        if text != failure.line:
+            content.block(text)
+
+
+def _stderr_end(run: RunPaths, entry: LedgerEntry) -> str:
+    """The end of a call's stderr, as much of it as the catalogue looks at."""
+    text = ""
+    if entry.stderr is not None:
+        with errors.shown():
+            text = read_blob(run, entry.stderr)[-STDERR_TAIL_BYTES:].decode("utf-8", errors="replace")
+    return text
 
 
 def _processes(entry: LedgerEntry, number: int) -> None:

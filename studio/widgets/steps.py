@@ -33,13 +33,13 @@ def place_of(trajectory: Trajectory, turn_number: int | None, call_id: str) -> P
     """
     last = len(trajectory.turns) - 1
     turn = min(max((turn_number or 1) - 1, 0), last)
-    for place, known in zip(_call_places(trajectory), call_ids(trajectory), strict=True):
+    for place, known in zip(call_places(trajectory), call_ids(trajectory), strict=True):
         if known == call_id and (turn_number is None or place.turn == turn):
             return place
     return Place(turn)
 
 
-def _call_places(trajectory: Trajectory) -> list[Place]:
+def call_places(trajectory: Trajectory) -> list[Place]:
     """The places of all calls, in order."""
     return [
         Place(turn, index)
@@ -50,22 +50,26 @@ def _call_places(trajectory: Trajectory) -> list[Place]:
 
 def failed_places(trajectory: Trajectory) -> list[Place]:
     """The places of all failed calls, in order."""
-    places = zip(_call_places(trajectory), trajectory.tool_calls(), strict=True)
+    places = zip(call_places(trajectory), trajectory.tool_calls(), strict=True)
     return [place for place, call in places if call.failed]
 
 
 def next_failed(trajectory: Trajectory, place: Place) -> Place | None:
     """The first failed call after `place`, from the start again at the end; None when no call failed."""
-    failed = failed_places(trajectory)
+    return next_place(failed_places(trajectory), place)
+
+
+def next_place(places: list[Place], place: Place) -> Place | None:
+    """The first of the places of calls that stands after `place`, from the start again at the end."""
     here = (place.turn, -1 if place.call is None else place.call)
-    return next((p for p in failed if (p.turn, p.call) > here), failed[0] if failed else None)
+    return next((p for p in places if (p.turn, p.call) > here), places[0] if places else None)
 
 
 def go(trajectory: Trajectory, place: Place) -> None:
     """Puts a place into the page's address."""
     chosen = None
     if place.call is not None:
-        chosen = call_ids(trajectory)[_call_places(trajectory).index(place)]
+        chosen = call_ids(trajectory)[call_places(trajectory).index(place)]
     state.set_address(turn=place.turn + 1, call=chosen)
 
 

@@ -14,6 +14,7 @@ from engine.store.runs import write_trajectory
 from tests.app.sample_project import MAIN
 from tests.builders import make_call, make_trajectory, make_turn, save_run
 from tests.e2e.harness import Watched, served, watched
+from tests.recorded import one_drift_project
 
 pytestmark = pytest.mark.browser
 
@@ -52,7 +53,9 @@ def test_a_link_to_a_turn_opens_that_turn_with_its_ledger(studio: Watched) -> No
     expect(page.get_by_text("Good, I see roster.csv. Add the southern depot")).to_be_visible()
     ledger = page.locator('[class*="st-key-call-chosen-failed"]')
     expect(ledger.get_by_text("exit 2")).to_be_visible()
-    expect(ledger.get_by_text("No such file or directory")).to_be_visible()
+    expect(ledger.get_by_text("not found", exact=True)).to_be_visible()
+    expect(ledger.get_by_text("by its stderr")).to_be_visible()
+    expect(ledger.get_by_text("No such file or directory")).to_have_count(2)
 
 
 def test_a_long_stream_is_cut_on_the_screen_until_all_of_it_is_asked_for(studio: Watched) -> None:
@@ -94,3 +97,17 @@ def test_a_rollout_in_progress_shows_its_next_turn_by_itself(browser: Browser, t
         expect(page.get_by_text("Turn 1 of 2")).to_be_visible(timeout=15_000)
         page.keyboard.press("ArrowRight")
         expect(page.get_by_text("Request 1.")).to_be_visible()
+
+
+@pytest.mark.sandbox
+def test_the_calls_are_run_again_and_the_verdict_stands_beside_each(browser: Browser, tmp_path: Path) -> None:
+    project = one_drift_project(tmp_path / "p")
+    with served(project.root) as address, watched(browser, address) as studio:
+        page = studio.open("replay?trajectory=t-1")
+        page.get_by_role("button", name="Re-execute").click()
+        expect(page.get_by_text("fidelity 66.7%")).to_be_visible(timeout=120_000)
+        ledger = page.locator('[class*="st-key-call-plain-done-2"]')
+        expect(ledger.get_by_text("drifted", exact=True)).to_be_visible()
+        expect(ledger.get_by_text("-4", exact=True)).to_be_visible()
+        page.reload()
+        expect(page.get_by_text("fidelity 66.7%")).to_be_visible()

@@ -100,6 +100,12 @@ def test_a_trajectory_becomes_rows_of_every_table(project: Project) -> None:
         calls = catalog.rows("select * from tool_calls order by position")
         assert [c["tool_call_id"] for c in calls] == ["a", "b", "c", "d"]
         assert [c["error_class"] for c in calls] == ["not_found", None, None, "usage"]
+        assert [(c["error_line"], c["error_source"]) for c in calls] == [
+            ("bash: cat: notes.txt: No such file or directory", "stderr"),
+            (None, None),
+            (None, None),
+            ("rm: docs: Is a directory", "observation"),
+        ]
         assert json.loads(calls[0]["arguments"]) == {"command": "cat notes.txt"}
         assert catalog.rows("select turn, path, kind from file_changes") == [
             {"turn": 0, "path": "notes.txt", "kind": ChangeKind.CREATED}

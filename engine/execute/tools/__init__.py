@@ -35,6 +35,9 @@ _BY_NAME: dict[str, Tool[Any]] = {tool.name.value: tool for tool in _TOOLS}
 TOOLS: tuple[ToolSchema, ...] = tuple(tool.schema() for tool in _TOOLS)
 """The tools as offered to the model."""
 
+NOT_RUN = "not run"
+"""Begins the error of a call that was refused for what stood around it, not for what it was."""
+
 
 def run_tool(request: ToolCallRequest, workspace: Workspace, *, timeout_s: float, keep: KeepBlob) -> ToolCall:
     """What came of one tool call of the agent: observation and ledger entry. No bad call raises.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ MAX_DIFF_BYTES = 16 * 1024
 MAX_TEXTS_BYTES = 32 << 20
 MAX_DIFFS_BYTES = 1 << 20
 MAX_DIFF_LINES = 2000
+GIT_INDEX = re.compile(rb"(?:.*/)?\.git/(?:worktrees/[^/]+/|modules/.+/)?index")
+"""Holds the times and inode numbers of files: the same work gives other bytes each time."""
 
 
 class Seen(NamedTuple):
@@ -167,7 +170,7 @@ def describe(path: bytes, old: Seen | None, new: Seen | None, with_diff: bool) -
         "kind": "created" if old is None else "deleted" if new is None else "modified",
         "mode": None if new is None else stat.S_IMODE(new.mode),
         "size_bytes": new.size if new is not None and plain else None,
-        "sha256": None if new is None else new.sha256,
+        "sha256": None if new is None or GIT_INDEX.fullmatch(path) else new.sha256,
         "diff": unified(path, old, new) if with_diff else None,
     }
 
