@@ -16,7 +16,10 @@ from studio.widgets import errors, frame
 ASSETS = Path(__file__).resolve().parent / "assets"
 
 VIEWS = {
-    "Project": [st.Page("views/overview.py", title="Overview", icon=":material/home:", default=True)],
+    "Project": [
+        st.Page("views/overview.py", title="Overview", icon=":material/home:", default=True),
+        st.Page("views/doctor.py", title="Doctor", icon=":material/stethoscope:"),
+    ],
     "Make": [
         st.Page("views/taxonomy.py", title="Taxonomy", icon=":material/account_tree:"),
         st.Page("views/intents.py", title="Intents", icon=":material/scatter_plot:"),

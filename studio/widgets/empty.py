@@ -6,6 +6,7 @@ import streamlit as st
 
 PAGES = {
     "overview": "views/overview.py",
+    "doctor": "views/doctor.py",
     "taxonomy": "views/taxonomy.py",
     "intents": "views/intents.py",
     "runs": "views/runs.py",

@@ -50,12 +50,14 @@ def duration(milliseconds: float) -> str:
 
 
 def size(n_bytes: int) -> str:
-    """A size: 312 B, 4.0 KiB, 1.2 MiB."""
+    """A size: 312 B, 4.0 KiB, 1.2 MiB, 4.0 GiB."""
     if n_bytes < 1024:
         return f"{n_bytes} B"
     if n_bytes < 1024**2:
         return f"{n_bytes / 1024:.1f} KiB"
-    return f"{n_bytes / 1024**2:.1f} MiB"
+    if n_bytes < 1024**3:
+        return f"{n_bytes / 1024**2:.1f} MiB"
+    return f"{n_bytes / 1024**3:.1f} GiB"
 
 
 def moment(instant: datetime) -> str:

@@ -9,7 +9,7 @@ import pytest
 from engine.store.project import Project
 from tests.app.opened import Open
 
-VIEWS = ("overview", "taxonomy", "intents", "runs", "trajectories", "replay", "export")
+VIEWS = ("overview", "doctor", "taxonomy", "intents", "runs", "trajectories", "replay", "export")
 
 
 @pytest.mark.parametrize("view", VIEWS)

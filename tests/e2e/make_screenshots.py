@@ -158,6 +158,7 @@ def main(arguments: list[str]) -> None:
             "intents-coverage": ("intents?tab=Coverage", nothing),
             "intents-propose": ("intents?tab=Propose", propose),
             "intents-repeats": ("intents?tab=Repeats", nothing),
+            "doctor": ("doctor", nothing),
             "runs": ("runs", nothing),
             "trajectories": ("trajectories?failed=with", nothing),
             "trajectories-sql": ("trajectories", ask),

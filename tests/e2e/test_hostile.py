@@ -32,6 +32,7 @@ pytestmark = pytest.mark.browser
 SHORT = "![p](https://evil.example/p.png) <img src=https://evil.example/i.png>"
 VIEWS = (
     "",
+    "doctor",
     "taxonomy",
     "intents?tab=Coverage",
     "intents?tab=Repeats",

@@ -201,7 +201,9 @@ def _limits_hold(run: Run, limits: SandboxLimits) -> ProbeCheck:
     return ProbeCheck(
         name="limits_hold",
         proven=said == [str(n) for n in wanted],
-        detail=f"KiB of memory a process, KiB a file, core, bytes of workspace: {one_line(said, 160)}",
+        detail=one_line(
+            f"KiB of memory a process, KiB a file, core, bytes of workspace: {' '.join(said)}", 200
+        ),
     )
 
 
