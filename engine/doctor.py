@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine import __version__, build
-from engine.errors import SandboxError, StudioError
+from engine.errors import StudioError
 from engine.paths import cache_dir
 from engine.schema.base import Record
 from engine.schema.project import ProjectSettings
@@ -71,7 +71,7 @@ def _sandbox(name: str, settings: ProjectSettings, proofs: dict[str, SandboxInfo
     )
     try:
         info = build.sandbox(name, settings.docker).prove()
-    except SandboxError as error:
+    except StudioError as error:
         proofs[name] = None
         return Finding(name=label, ok=False, needed=needed, detail=str(error))
     proofs[name] = info

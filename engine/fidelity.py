@@ -17,7 +17,7 @@ from engine.ports import Progress
 from engine.schema.base import utc_now
 from engine.schema.reexecution import CallReexecution, Reexecution
 from engine.schema.run import Limits
-from engine.schema.sandbox import BlobRef, SandboxInfo
+from engine.schema.sandbox import BlobRef, DockerSettings, SandboxInfo
 from engine.schema.trajectory import Trajectory
 from engine.store import Project
 from engine.store.reexecutions import record_sha256, write_reexecution
@@ -30,8 +30,8 @@ CONCURRENCY = 4
 class _Backend:
     """A sandbox that was proven once for all trajectories that need it."""
 
-    def __init__(self, name: str) -> None:
-        backend = build.sandbox(name)
+    def __init__(self, name: str, docker: DockerSettings) -> None:
+        backend = build.sandbox(name, docker)
         self.info: SandboxInfo = backend.prove()
         self.open: OpenWorkspace = backend.open
 
@@ -40,6 +40,8 @@ class _Backend:
 class _Backends:
     """Proven sandboxes by name, each proven when it is first asked for; or why one cannot be had."""
 
+    docker: DockerSettings
+    """What containers are made of, where one is asked for."""
     by_name: dict[str, _Backend | str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -48,7 +50,7 @@ class _Backends:
         with self.lock:
             if name not in self.by_name:
                 try:
-                    self.by_name[name] = _Backend(name)
+                    self.by_name[name] = _Backend(name, self.docker)
                 except StudioError as error:
                     self.by_name[name] = one_line(error)
             return self.by_name[name]
@@ -79,9 +81,9 @@ def reexecute_trajectories(
     wanted = [(run_of(project, one), one) for one in dict.fromkeys(trajectory_ids)]
     for run, one in wanted:
         record_sha256(run, one)
-    backends = _Backends()
+    backends = _Backends(project.settings.docker)
     if sandbox is not None:
-        backends.by_name[sandbox] = _Backend(sandbox)
+        backends.by_name[sandbox] = _Backend(sandbox, backends.docker)
     # Every sandbox is started by a thread that lives until all are through: one dies with its starter.
     with ThreadPoolExecutor(concurrency, thread_name_prefix="reexecute") as pool:
         futures = [pool.submit(_Task(run, one, backends, sandbox)) for run, one in wanted]

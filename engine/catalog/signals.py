@@ -165,7 +165,8 @@ def _ending(call: ToolCall) -> str:
     """How the call ended, in words."""
     entry = call.ledger
     if entry.timed_out:
-        return f"timed out after {entry.duration_ms / 1000:.1f} s"
+        own_s = entry.sessions[0].timeout_s if entry.sessions else None
+        return f"timed out after {entry.duration_ms / 1000 if own_s is None else own_s:.1f} s"
     if entry.limit:
         return f"ended by the limit: {entry.limit}"
     return f"signal {entry.signal}" if entry.signal is not None else f"exit code {entry.exit_code}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -117,10 +118,21 @@ class _Comparison:
         """
         if not any(entry.stdout or entry.stderr for entry in (self.record.call.ledger, self.now.call.ledger)):
             return
+        if self._is_retold(self.record):
+            return
         of_tool = _lines(self.now.call.observation) - self._stream_lines(self.now)
         known = self._stream_lines(self.record) | of_tool
         if strange := sorted(_lines(self.record.call.observation) - known):
             self._drift("record", f"the observation shows what its streams do not hold: {strange[0][:300]}")
+
+    def _is_retold(self, seen: _Seen) -> bool:
+        """True where what the agent saw is the JSON object of the stream, laid out otherwise (web)."""
+        ref = seen.call.ledger.stdout
+        try:
+            told, kept = json.loads(seen.call.observation), json.loads(seen.read(ref) or b"") if ref else None
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(told, dict) and told == kept
 
     def _stream_lines(self, seen: _Seen) -> set[str]:
         refs = (seen.call.ledger.stdout, seen.call.ledger.stderr)

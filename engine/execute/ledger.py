@@ -55,6 +55,8 @@ def enter_edit(read: LedgerEntry, write: LedgerEntry | None = None) -> LedgerEnt
             "error": write.error,
             "changes": read.changes + write.changes,
             "n_changes": read.n_changes + write.n_changes,
+            "left": read.left + write.left,
+            "n_left": read.n_left + write.n_left,
         }
     )
 

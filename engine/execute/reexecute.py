@@ -5,6 +5,7 @@ The calls go through `run_tool`, as the agent's did: a tool that is added is re-
 
 from __future__ import annotations
 
+import json
 import math
 import time
 import zlib
@@ -129,12 +130,23 @@ class _Replay:
     def _timeout_s(self, call: ToolCall) -> float:
         """The time that the recorded call had: near the end of its rollout it had less than others."""
         entry = call.ledger
-        had_s = math.floor(entry.duration_ms / 1000) if entry.timed_out else self._call_timeout_s
-        return min(self._call_timeout_s, max(1.0, had_s))
+        took_s = entry.duration_ms / 1000
+        if not entry.timed_out or entry.sessions or _own_timeout_s(call) <= took_s:
+            return self._call_timeout_s
+        return min(self._call_timeout_s, max(1.0, math.floor(took_s)))
 
     def _are_commits(self, changes: list[FileChange]) -> bool:
         """True where these git objects of the workspace are commits or tags: those hold a time."""
         return all(is_commit(self._workspace.read(change.path).stdout) for change in changes)
+
+
+def _own_timeout_s(call: ToolCall) -> float:
+    """The time-out that the agent asked for; infinite where it named none that can be read."""
+    try:
+        asked = json.loads(call.arguments).get("timeout")
+    except (ValueError, AttributeError, RecursionError):
+        return math.inf
+    return float(asked) if isinstance(asked, int | float) else math.inf
 
 
 def is_commit(packed: bytes) -> bool:

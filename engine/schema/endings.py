@@ -12,6 +12,9 @@ _KILLED = {
     "files": "the workspace holds too many files",
     "memory": "the workspace's processes use too much memory",
     "cpu": "it used up its processor time",
+    "processes": "too many processes ran",
+    "call_time": "a call beside it ran out of time",
+    "restore": "the workspace was put back to a checkpoint",
 }
 _CLOSING = re.compile(
     r"\(Command (?:exited with code -?\d+|timed out after \S+ s|was killed(?:: | by )[^\n]+)\)\Z"

@@ -68,7 +68,7 @@ class SandboxInfo(Record):
     probe: tuple[ProbeCheck, ...]
     limits: SandboxLimits
     template_hash: str
-    """sha256 over the snapshot template's files."""
+    """sha256 over the snapshot template's files and the web pages that go with it."""
     template_shared: bool = False
     """True where the template lies under an overlay, False where each workspace has a copy of it."""
     container: ContainerInfo | None = None
@@ -126,7 +126,7 @@ class SessionState(Record):
     exit_code: Int64 | None = None
     signal: Int64 | None = None
     limit: str | None = None
-    """Which limit ended it; "time" also where a call beside it ran out of time and all was ended."""
+    """Which limit ended it; "call_time" where a call beside it ran out of time, "restore" at a checkpoint."""
     killed: bool = False
     """True when it was ended because the agent asked for it."""
     timeout_s: float | None = None

@@ -15,13 +15,15 @@ from collections.abc import Iterable
 from engine.prompts import render_prompt
 from engine.prompts.people import persona_text
 from engine.schema.chat import ChatMessage, Role
-from engine.schema.sandbox import NO_ACTION, ChangeKind
+from engine.schema.sandbox import NO_ACTION, ChangeKind, SessionState
 from engine.schema.trajectory import Evidence, EvidenceCall, ToolCall, Trajectory, Turn
 
 _SUMMARY_CHARS = 160
 _STDERR_CHARS = 400
 _MAX_CALLS = 40
 _MAX_PATHS = 40
+_ENDS_ALL = frozenset({"time", "output", "files", "memory", "processes"})
+"""Limits of a call with which everything else that ran in the workspace ended too."""
 EVIDENCE_TAG = "evidence"
 
 
@@ -82,7 +84,11 @@ def _net_kind(first: ChangeKind, last: ChangeKind) -> ChangeKind | None:
 
 def _still_running(calls: Iterable[ToolCall]) -> tuple[str, ...]:
     """Commands of the sessions that ran when one of the calls was last about them, in the sessions' order."""
-    last = {state.session_id: state for call in calls for state in call.ledger.sessions}
+    last: dict[str, SessionState] = {}
+    for call in calls:
+        if call.ledger.limit in _ENDS_ALL and not call.ledger.sessions:
+            last.clear()
+        last.update({state.session_id: state for state in call.ledger.sessions})
     return tuple(_shorten(state.command) for state in last.values() if state.running)[:_MAX_CALLS]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.execute.workspaces.bubblewrap import Bubblewrap
+from engine.execute.workspaces.backend import Backend
 from tests.live import SMALL, Tools, error_of
 
 pytestmark = pytest.mark.sandbox
@@ -137,7 +137,7 @@ def test_a_sessions_own_time_limit_ends_it(tools: Tools) -> None:
 def test_a_call_that_runs_out_of_time_ends_the_sessions_and_the_list_says_so(tools: Tools) -> None:
     session = tools.begin("sleep 60")
     assert tools.sh("sleep 60", timeout=0.5).ledger.timed_out
-    assert tools.process("list").observation == f"{session}  ended by the limit: time  sleep 60"
+    assert tools.process("list").observation == f"{session}  ended by the limit: call_time  sleep 60"
 
 
 def test_only_so_many_sessions_run_at_once_and_ended_ones_make_room(tools: Tools) -> None:
@@ -191,7 +191,7 @@ def test_the_list_of_what_was_left_is_bounded(tools: Tools) -> None:
     assert {p.command for p in call.ledger.left} == {long[:200]}
 
 
-def test_sessions_end_with_their_workspace(tools_backend: Bubblewrap) -> None:
+def test_sessions_end_with_their_workspace(tools_backend: Backend) -> None:
     marker = f"60{secrets.randbelow(10**9)}"
     workspace = tools_backend.open()
     Tools(workspace).begin(f"setsid sleep {marker} & sleep {marker}")
@@ -214,3 +214,35 @@ def test_a_call_with_a_session_survives_being_written_and_read(tools: Tools) -> 
     call = tools.sh("sleep 60", background=True)
     assert type(call).model_validate_json(call.model_dump_json()) == call
     assert json.loads(call.arguments)["background"] is True
+
+
+def test_a_session_outlives_many_short_ones(tools: Tools) -> None:
+    ended = [tools.begin("true") for _ in range(2)]
+    for session in ended:
+        tools.process("poll", session, timeout=5000)
+    server = tools.begin("while sleep 0.05; do echo tick; done")
+    for _ in range(20):
+        tools.process("poll", tools.begin("true"), timeout=5000)
+    before = tools.process("poll", server)
+    time.sleep(0.3)
+    after = tools.process("poll", server)
+    assert not before.failed
+    assert after.observation.startswith("tick\n")
+    assert after.ledger.sessions[0].running
+
+
+def test_memory_is_bounded_while_a_call_waits_for_a_session(tools: Tools) -> None:
+    hog = "python3 -c 'import time; b = bytearray(400 << 20); time.sleep(30)'"
+    session = tools.begin(f"{hog} & {hog} & {hog}; wait")
+    polled = tools.process("poll", session, timeout=20_000)
+    assert polled.ledger.sessions[0].limit == "memory"
+    assert "use too much memory" in polled.observation
+
+
+def test_a_checkpoint_put_back_ends_the_sessions_and_new_ones_may_begin(tools: Tools) -> None:
+    kept = tools.workspace.checkpoint().checkpoint
+    session = tools.begin("cat")
+    tools.workspace.restore(kept)
+    assert "put back to a checkpoint" in tools.process("poll", session).observation
+    assert "has ended" in error_of(tools.process("write", session, data="x"))
+    assert tools.process("poll", tools.begin("echo fine"), timeout=5000).observation.startswith("fine\n")

@@ -135,15 +135,18 @@ class Runner:
                 return self._session(request, cwd)
             started = shell.start(request["command"], cwd, request["env"])
         except (OSError, ValueError) as error:
-            what = "command" if workdir is None else workdir
-            if isinstance(error, BlockingIOError):  # so many run that none can be started
-                self.processes.kill_all("processes")
-                full = OSError(errno.EAGAIN, "too many processes ran, so all were ended")
-                return Result({"cwd": shown(cwd), "error": explain(full, what), "limit": "processes"})
-            return Result({"cwd": shown(cwd), "error": explain(error, what)})
+            return self._not_started(error, "command" if workdir is None else workdir, cwd)
         call = self.processes.follow(*started, timeout_s=request["timeout_s"])
         shell.remember(with_cwd=workdir is None)
         return Result({"cwd": shown(cwd), **call.ending(), **call.totals()}, *call.taken())
+
+    def _not_started(self, error: Exception, what: str, cwd: bytes) -> Result:
+        """Why nothing was started; where so many run that nothing can be, all are ended."""
+        if not isinstance(error, BlockingIOError):
+            return Result({"cwd": shown(cwd), "error": explain(error, what)})
+        self.processes.kill_all("processes")
+        full = OSError(errno.EAGAIN, "too many processes ran, so all were ended")
+        return Result({"cwd": shown(cwd), "error": explain(full, what), "limit": "processes"})
 
     def _session(self, request: dict[str, Any], cwd: bytes) -> Result:
         """Begins a session; one that has ended by the time named is told like any other command."""
@@ -194,7 +197,7 @@ class Runner:
         try:
             started = programs.start(lambda: self._answer(request), request["timeout_s"])
         except OSError as error:
-            return Result({"cwd": shown(ROOT), "error": explain(error, request["op"])})
+            return self._not_started(error, request["op"], ROOT)
         call = self.processes.follow(*started, timeout_s=request["timeout_s"] + BACKSTOP_S)
         return Result({"cwd": shown(ROOT), **call.ending(), **call.totals()}, *call.taken())
 

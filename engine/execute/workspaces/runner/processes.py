@@ -26,6 +26,10 @@ class LostError(Exception):
     """The host is gone."""
 
 
+CALL_TIME = "call_time"
+"""The limit of a session that was ended since a call beside it ran out of time."""
+
+
 class Stream:
     """One output stream of a command: kept up to a cap, counted in full."""
 
@@ -141,11 +145,15 @@ class Processes:
         self.poller.register(self.host, select.POLLIN)
         had = n_files()
         while not self.turn(1000 if self.has_children else None):
-            if self._too_many_files(had):
-                self.kill_all("files")
-            elif self._too_much_memory():
-                self.kill_all("memory")
+            self.keep_bounds(had)
         self.poller.register(self.host, 0)
+
+    def keep_bounds(self, had: int) -> None:
+        """Ends all where they hold too much together; `had` is how many files there were before."""
+        if self._too_many_files(had):
+            self.kill_all("files")
+        elif self._too_much_memory():
+            self.kill_all("memory")
 
     def listen(self, call: Call) -> None:
         """Follows a started process from now on: its streams and its end."""
@@ -163,7 +171,7 @@ class Processes:
         self._until_over(call, time.monotonic() + timeout_s)
         if call.limit is None and call.was_killed() and kernel_kills() > kills:
             call.limit = "memory"
-        held = {stream.fd for session in self.watched for stream in session.streams}
+        held = {stream.fd for session in self.watched for stream in session.streams if stream.open}
         for fd in [fd for fd in self.streams if fd not in held][:-MAX_STREAMS]:
             self.forget(fd)
         return call
@@ -172,7 +180,7 @@ class Processes:
         """Ends every process but this one: groups and sessions are no hiding place in a pid namespace."""
         for session in self.watched:
             if session.status is None:
-                session.limit = limit
+                session.limit = CALL_TIME if limit == "time" else limit
         self.has_children = True
         while self.has_children:
             with suppress(ProcessLookupError):

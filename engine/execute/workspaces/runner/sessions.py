@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from .files import shown
-from .processes import Processes, Stream, Watched, others
+from .processes import Processes, Stream, Watched, n_files, others
 from .shell import Shell
 
 MAX_SESSIONS = 16
@@ -85,7 +85,7 @@ class Sessions:
         self, shell: Shell, command: str, cwd: bytes, env: dict[str, str], timeout_s: float | None
     ) -> Session:
         """Starts a command; what it does by `cd` and `export` stays its own."""
-        self._make_room()
+        self._make_room(shell)
         name = f"s{self.n_started + 1}"
         pid, out, stdin = shell.start_session(name, command, cwd, env)
         self.n_started += 1
@@ -104,9 +104,10 @@ class Sessions:
 
     def wait(self, session: Session, wait_s: float) -> None:
         """Waits until the session has ended and its output is quiet, so long at most."""
-        until = time.monotonic() + wait_s
+        until, had = time.monotonic() + wait_s, n_files()
         while not session.has_ended() and time.monotonic() < until:
             self.processes.turn(1000 * max(0.0, min(0.25, until - time.monotonic())) + 1)
+            self.processes.keep_bounds(had)
         for _ in range(1 if not session.has_ended() else MAX_LAST_TURNS):  # others may write to it for ever
             self.processes.turn(0)
             if not session.out.open or not select.select([session.out.fd], [], [], 0)[0]:
@@ -119,10 +120,11 @@ class Sessions:
 
     def write(self, session: Session, data: bytes, eof: bool, timeout_s: float) -> None:
         """Writes to its standard input, then ends that if `eof`."""
-        until, view = time.monotonic() + timeout_s, memoryview(data)
+        until, view, had = time.monotonic() + timeout_s, memoryview(data), n_files()
         self._input_of(session)
         while view:
             self.processes.turn(0)
+            self.processes.keep_bounds(had)
             stdin = self._input_of(session)
             if time.monotonic() >= until:
                 raise ValueError(f"session {session.name} took {len(data) - len(view)} of {len(data)} bytes")
@@ -162,15 +164,16 @@ class Sessions:
             self.processes.turn(1)
         self.wait(session, 0.0)
 
-    def _make_room(self) -> None:
+    def _make_room(self, shell: Shell) -> None:
         if len(self.by_name) < MAX_SESSIONS:
             return
         ended = next((s for s in self.by_name.values() if s.has_ended()), None)
         if ended is None:
             raise ValueError(f"{MAX_SESSIONS} background sessions are running: kill one of them first")
         ended.close_stdin()
-        if ended.out.fd in self.processes.streams:
+        if ended.out.open:  # else its number may be another stream's by now
             self.processes.forget(ended.out.fd)
+        shell.forget_session(ended.name)
         self.processes.watched.remove(ended)
         del self.by_name[ended.name]
 

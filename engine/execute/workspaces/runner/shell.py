@@ -80,6 +80,12 @@ class Shell:
             os.close(stdin_r)
         return StartedSession(pid, out, stdin)
 
+    def forget_session(self, name: str) -> None:
+        """Takes away what was laid down to start a session."""
+        for kind in ("before", "command"):
+            with suppress(OSError):
+                os.unlink(f"{PLACE}/{kind}-{name}")
+
     def _bash(
         self, name: str, command: str, cwd: bytes, prelude: bytes, stdin: int, stderr: int
     ) -> tuple[int, int]:
