@@ -60,7 +60,9 @@ def status_of(project: Project, run_id: str) -> RunStatus:
 
 
 def timeless(trajectory: Trajectory) -> Any:
-    """The trajectory without what differs from run to run: ids, instants, durations.
+    """The trajectory without what differs from run to run: ids, instants, durations, process numbers.
+
+    What a call left running is a look at one instant: a shell may have become its program by then, or not.
 
     Git keeps instants in its index, so what stands under .git is compared by its paths only.
     """
@@ -70,7 +72,8 @@ def timeless(trajectory: Trajectory) -> Any:
             if "/.git/" in str(value.get("path", "")):
                 return value["path"]
             dropped = {"run_id", "trajectory_id", "created_at", "started_at", "duration_ms", "duration_s"}
-            return {k: scrub(v) for k, v in value.items() if k not in dropped | {"model_time_s"}}
+            dropped |= {"model_time_s", "pid", "left", "n_left"}
+            return {k: scrub(v) for k, v in value.items() if k not in dropped}
         return [scrub(v) for v in value] if isinstance(value, list) else value
 
     return scrub(trajectory.model_dump(mode="json"))
