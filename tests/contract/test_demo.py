@@ -78,4 +78,4 @@ def test_a_second_demo_re_uses_what_is_there(demo: Path) -> None:
     after = {p: p.stat().st_mtime_ns for p in before}
     changed = {p.name for p in before if after[p] != before[p]}
     assert summary["n_trajectories"] == 6
-    assert changed <= {"decisions.jsonl"}
+    assert changed <= {"decisions.json", "decisions.jsonl"}
