@@ -80,5 +80,5 @@ def write_script(intent: Intent, library: Library, seed: int) -> Script:
         random.Random(f"{intent.intent_id}|{seed}"),
     )
     register = register_of(intent.persona, library.voice)
-    acts = [Act(book.task_id, turn) for book in (*told, library.closing) for turn in book.turns]
+    acts = [Act(book.task_id, turn) for book in (*told, library.closing) for turn in book.ways[0].turns]
     return Script(intent, seed, register, library.voice.registers[register], tuple(acts), drawn)

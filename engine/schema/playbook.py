@@ -68,6 +68,14 @@ class PlayTurn(Record):
     """What it answers when the turn's last call failed; a plain admission stands in where none is given."""
 
 
+class Way(Record):
+    """One way in which a task goes: what the user asks for, turn by turn, and what the agent does."""
+
+    slots: Mapping[str, SlotSpec] = {}
+    """Slots of this way alone, drawn with the script: those of the playbook are drawn with the intent."""
+    turns: tuple[PlayTurn, ...] = Field(min_length=1)
+
+
 class Playbook(Record):
     """How one task is spoken of, asked for and carried out."""
 
@@ -77,7 +85,11 @@ class Playbook(Record):
     """Sentences with which an intent names this task: first person, concrete, 12 to 28 words."""
     clauses: tuple[str, ...] = ()
     """Short words for the task that follow "I have to", for an intent that speaks of it in passing."""
-    turns: tuple[PlayTurn, ...] = Field(min_length=1)
+    ways: tuple[Way, ...] = Field(min_length=1)
+
+    def all_turns(self) -> tuple[PlayTurn, ...]:
+        """The turns of every way."""
+        return tuple(turn for way in self.ways for turn in way.turns)
 
 
 class Lexicon(Record):

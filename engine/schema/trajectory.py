@@ -96,11 +96,49 @@ class Evidence(Record):
 
 
 class Verdict(Record):
-    """What one role-lock check said of one attempt."""
+    """What one check said of one text: a proposed utterance, an answer or an ending."""
 
     check: str
+    """A name of `engine.schema.checks`."""
     passed: bool
     detail: str = ""
+
+
+class ClaimKind(StrEnum):
+    """What an utterance speaks of that can be looked up."""
+
+    PATH = "path"
+    FILE_NAME = "file_name"
+    BRANCH = "branch"
+    HOST = "host"
+    NUMBER = "number"
+    VERSION = "version"
+    STATE = "state"
+    """That something passed, failed, was created, runs and the like."""
+
+
+class ClaimStanding(StrEnum):
+    """What the record says of a claim."""
+
+    GIVEN = "given"
+    """It stands in the intent, or in what the user or the agent said in an earlier turn."""
+    EVIDENCED = "evidenced"
+    """The ledger or the files of the workspace bear it out."""
+    INTRODUCED = "introduced"
+    """Nothing speaks of it: a user may bring in what is new, as a wish or a fact of their own world."""
+    CONTRADICTED = "contradicted"
+    """It asserts an execution state that the ledger and the files do not show."""
+
+
+class Claim(Record):
+    """One thing that an utterance says, looked up in all that the user could know at that turn."""
+
+    kind: ClaimKind
+    text: str
+    """As it stands in the utterance."""
+    standing: ClaimStanding
+    source: str = ""
+    """Where it was found, or what speaks against it, in words."""
 
 
 class Attempt(Record):
@@ -108,6 +146,7 @@ class Attempt(Record):
 
     text: str
     verdicts: tuple[Verdict, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -139,6 +178,8 @@ class Turn(Record):
     """Why the turn has no answer, one line."""
     failed_usage: Usage = Usage()
     """What the model call consumed that ended the turn by failing."""
+    verdicts: tuple[Verdict, ...] = ()
+    """What the checks said of the answer."""
 
     def tool_calls(self) -> Iterator[ToolCall]:
         """The turn's tool calls, in order."""
@@ -153,6 +194,8 @@ class Outcome(Record):
     reason: str = ""
     attempts: tuple[Attempt, ...] = ()
     """Messages that were proposed before it and not sent."""
+    verdicts: tuple[Verdict, ...] = ()
+    """What the checks said of the ending itself."""
     usage: Usage = Usage()
     """What asking for the ending cost."""
 

@@ -31,7 +31,7 @@ def tools_of(steps: tuple[PlayStep, ...]) -> set[str]:
 
 
 def tools_in(book: Playbook) -> set[str]:
-    return {tool for turn in book.turns for tool in tools_of(turn.steps)}
+    return {tool for turn in book.all_turns() for tool in tools_of(turn.steps)}
 
 
 PLAYED = [name for name, book in LIBRARY.playbooks.items() if tools_in(book) - PLAIN]

@@ -41,14 +41,14 @@ def test_every_task_of_the_starter_taxonomy_has_a_playbook() -> None:
 @pytest.mark.parametrize("book", BOOKS, ids=NAMES)
 def test_every_request_and_mention_is_filled_by_what_is_drawn(book: Playbook) -> None:
     slots = details_for(book, 5)
-    texts = [*book.mentions, *(t for turn in book.turns for asks in turn.ask.values() for t in asks)]
+    texts = [*book.mentions, *(t for turn in book.all_turns() for asks in turn.ask.values() for t in asks)]
     assert {name for text in texts for name in slots_in(text)} - set(slots) == set()
 
 
 @pytest.mark.parametrize("book", BOOKS, ids=NAMES)
 def test_every_argument_is_filled_by_what_is_drawn_or_captured(book: Playbook) -> None:
     slots = details_for(book, 5)
-    steps = [s for turn in book.turns for s in every_step(turn.steps)]
+    steps = [s for turn in book.all_turns() for s in every_step(turn.steps)]
     captured = {name for s in steps for name in s.capture}
     texts = [str(v) for s in steps for v in s.arguments.values()] + [s.say for s in steps]
     assert {name for text in texts for name in slots_in(text)} - set(slots) - captured == set()
@@ -57,7 +57,7 @@ def test_every_argument_is_filled_by_what_is_drawn_or_captured(book: Playbook) -
 @pytest.mark.parametrize("book", BOOKS, ids=NAMES)
 def test_every_pattern_compiles_and_every_capture_has_one_group(book: Playbook) -> None:
     slots = details_for(book, 5)
-    for step in (s for turn in book.turns for s in every_step(turn.steps)):
+    for step in (s for turn in book.all_turns() for s in every_step(turn.steps)):
         for branch in step.branches:
             re.compile(fill(branch.when, slots))
         for pattern in step.capture.values():
@@ -66,19 +66,19 @@ def test_every_pattern_compiles_and_every_capture_has_one_group(book: Playbook) 
 
 @pytest.mark.parametrize("book", BOOKS, ids=NAMES)
 def test_every_tool_that_is_called_is_one_that_the_agent_has(book: Playbook) -> None:
-    used = {s.tool for turn in book.turns for s in every_step(turn.steps)}
+    used = {s.tool for turn in book.all_turns() for s in every_step(turn.steps)}
     assert used <= set(ToolName)
 
 
 @pytest.mark.parametrize("task", TAXONOMY.tasks, ids=lambda task: task.task_id)
 def test_a_task_names_the_further_tools_that_its_playbook_calls(task: Task) -> None:
-    used = {s.tool for turn in LIBRARY.playbooks[task.task_id].turns for s in every_step(turn.steps)}
+    used = {s.tool for turn in LIBRARY.playbooks[task.task_id].all_turns() for s in every_step(turn.steps)}
     assert used - {"exec", "read", "write", "edit"} <= set(task.tools)
 
 
 def test_a_third_of_the_playbooks_expect_something_to_fail() -> None:
     with_branches = [
-        b for b in LIBRARY.playbooks.values() if any(s.branches for t in b.turns for s in every_step(t.steps))
+        b for b in LIBRARY.playbooks.values() if any(s.branches for t in b.all_turns() for s in every_step(t.steps))
     ]
     assert len(with_branches) >= len(LIBRARY.playbooks) / 3
 
