@@ -78,7 +78,9 @@ def test_a_task_names_the_further_tools_that_its_playbook_calls(task: Task) -> N
 
 def test_a_third_of_the_playbooks_expect_something_to_fail() -> None:
     with_branches = [
-        b for b in LIBRARY.playbooks.values() if any(s.branches for t in b.all_turns() for s in every_step(t.steps))
+        b
+        for b in LIBRARY.playbooks.values()
+        if any(s.branches for t in b.all_turns() for s in every_step(t.steps))
     ]
     assert len(with_branches) >= len(LIBRARY.playbooks) / 3
 
