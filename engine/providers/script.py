@@ -12,11 +12,13 @@ from typing import NamedTuple
 from engine.errors import ModelError
 from engine.playbooks import (
     draw_details,
+    draw_slots,
     load_closing,
     load_lexicons,
     load_playbooks,
     load_voice,
     register_of,
+    slots_of_task,
 )
 from engine.schema.intent import Intent
 from engine.schema.playbook import Lexicon, Manner, Playbook, PlayTurn, Register, Voice
@@ -61,8 +63,16 @@ class Script:
         return random.Random(hashlib.sha256(key.encode()).digest())
 
 
-def write_script(intent: Intent, library: Library, seed: int) -> Script:
-    """The script of one intent: its tasks' playbooks in order, then the double-check.
+def write_script(
+    intent: Intent, library: Library, seed: int, ways: Mapping[str, int] | None = None
+) -> Script:
+    """The script of one intent: a way of each of its tasks' playbooks, in order, then the double-check.
+
+    Args:
+        intent: Whose tasks are played.
+        library: Where their playbooks are.
+        seed: Of all that is drawn.
+        ways: Which way a task goes, by its position; the others are drawn.
 
     Raises:
         ModelError: None of the intent's tasks has a playbook.
@@ -72,13 +82,23 @@ def write_script(intent: Intent, library: Library, seed: int) -> Script:
         raise ModelError(
             f"no playbook for any task of {intent.intent_id}: play it with another provider (--user, --agent)"
         )
-    drawn = intent.details or draw_details(
-        intent.persona,
-        intent.cell.task_ids,
-        library.playbooks,
-        library.lexicons,
-        random.Random(f"{intent.intent_id}|{seed}"),
+    details = dict(
+        intent.details
+        or draw_details(
+            intent.persona,
+            intent.cell.task_ids,
+            library.playbooks,
+            library.lexicons,
+            random.Random(f"{intent.intent_id}|{seed}"),
+        )
     )
+    acts: list[Act] = []
+    for book in (*told, library.closing):
+        rng = random.Random(f"{intent.intent_id}|{seed}|{book.task_id}")
+        drawn = rng.randrange(len(book.ways))
+        way = book.ways[(ways or {}).get(book.task_id, drawn)]
+        slots = draw_slots(way.slots, rng, slots_of_task(details, book.task_id))
+        details |= {f"{book.task_id}:{name}": value for name, value in slots.items()}
+        acts += [Act(book.task_id, turn) for turn in way.turns]
     register = register_of(intent.persona, library.voice)
-    acts = [Act(book.task_id, turn) for book in (*told, library.closing) for turn in book.ways[0].turns]
-    return Script(intent, seed, register, library.voice.registers[register], tuple(acts), drawn)
+    return Script(intent, seed, register, library.voice.registers[register], tuple(acts), details)

@@ -14,7 +14,7 @@ from engine.providers.script import Library, Script, write_script
 from engine.providers.scripted_chat import ScriptedAgent, ScriptedUser
 from engine.schema.chat import ChatMessage, Role
 from engine.schema.endings import error_text
-from engine.schema.playbook import Branch, Playbook, PlayStep, PlayTurn, Register
+from engine.schema.playbook import Branch, Playbook, PlayStep, PlayTurn, Register, Way
 from engine.schema.sandbox import Effect
 from engine.schema.trajectory import Evidence, EvidenceCall
 from tests.builders import NOON, make_intent
@@ -34,12 +34,16 @@ BOOK = Playbook(
     task_id="count-lines",
     slots={"file": ("a.txt", "b.txt")},
     mentions=("I need <<file>> counted.", "Count <<file>> for me."),
-    turns=(
-        PlayTurn(
-            ask={Register.PLAIN: ("Count the lines of <<file>>.",)},
-            steps=(CALL,),
-            answer=("There are <<total>> lines.",),
-            answer_failed=("It failed: <<last_error>>",),
+    ways=(
+        Way(
+            turns=(
+                PlayTurn(
+                    ask={Register.PLAIN: ("Count the lines of <<file>>.",)},
+                    steps=(CALL,),
+                    answer=("There are <<total>> lines.",),
+                    answer_failed=("It failed: <<last_error>>",),
+                ),
+            )
         ),
     ),
 )
