@@ -223,6 +223,17 @@ def cache_dir() -> Path:
         raise InputError("this user has no home folder: set ISE_CACHE to a folder for the weights") from error
 
 
+def templates_dir() -> Path:
+    """Where unpacked workspace templates lie: in the cache folder, so that all workers share them.
+
+    Root's sandboxes run as another user, who cannot pass through root's home folder: unless a cache folder
+    was chosen, root's templates are in /var/cache/ise-studio.
+    """
+    chosen = os.environ.get("ISE_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    base = Path("/var/cache/ise-studio") if os.geteuid() == 0 and not chosen else cache_dir()
+    return base / "templates"
+
+
 def default_project() -> Path:
     """$ISE_PROJECT, else data/projects/demo under the current folder."""
     return Path(os.environ.get("ISE_PROJECT") or "data/projects/demo")
