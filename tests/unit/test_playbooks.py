@@ -97,8 +97,8 @@ def test_filling_leaves_unknown_slots_and_shell_syntax_alone() -> None:
 
 
 def test_a_broken_playbook_is_named_with_its_field(tmp_path: Path) -> None:
-    (tmp_path / "bad.yaml").write_text("task_id: bad\nmentions: [one, two]\nturns: []\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"bad\.yaml is not a valid Playbook: turns"):
+    (tmp_path / "bad.yaml").write_text("task_id: bad\nmentions: [one, two]\nways: []\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"bad\.yaml is not a valid Playbook: ways"):
         load_playbooks(tmp_path)
 
 
