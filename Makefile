@@ -44,7 +44,7 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 # Takes the newest versions that fit pyproject.toml and writes them down.
 lock:
 	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/python -m pip install --quiet --editable '.[dev]' 'torch==2.13.0'
+	.venv-lock/bin/python -m pip install --quiet --editable '.[dev,local-model]' 'torch==2.13.0'
 	{ echo "# The versions that every install takes: 'make install' passes this file to pip as its constraints."; \
 	  echo "# Made anew with: make lock"; \
 	  .venv-lock/bin/python -m pip freeze --all --exclude-editable | sed 's/+cpu//' | grep -v -i '^nvidia\|^triton\|^pip='; } > constraints.txt

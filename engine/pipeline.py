@@ -42,6 +42,7 @@ from engine.store.intents import (
     write_decisions,
     write_dedup_report,
 )
+from engine.store.requests import RequestLog
 from engine.store.vectors import read_vectors
 from engine.taxonomy import current_taxonomy, keep_taxonomy
 
@@ -78,7 +79,7 @@ def generate_intents(
     count: int,
     *,
     seed: int | None = None,
-    realizer: str = build.SCRIPTED,
+    realizer: str | None = None,
     where: str | None = None,
     balance: float | None = None,
     progress: Progress | None = None,
@@ -90,7 +91,7 @@ def generate_intents(
         count: Number of cells.
         seed: The same seed over the same taxonomy gives the same intents; None takes the project's seed
             for its first batch and the next one for each batch after it.
-        realizer: "scripted" or "openai:MODEL".
+        realizer: "scripted", "openai:MODEL" or "openai:MODEL@ENDPOINT"; None takes the project's.
         where: Condition that narrows the cells; see `engine.intents.where`.
         balance: Realise the cells that the pool needs most, by coverage alone (0) up to the expected gain
             alone (1); then what comes depends on the pool too. None draws evenly.
@@ -101,11 +102,13 @@ def generate_intents(
         StudioError: The model could realise none of them.
     """
     chosen = next_seed(project) if seed is None else seed
+    realizer = realizer or project.settings.realizer
     if where:
         parse_where(where, current_taxonomy(project))
     model = None
     if realizer != build.SCRIPTED:
-        model = build.chat_model(realizer, project.settings.endpoint, chosen)
+        log = RequestLog(project.paths.intent_requests)
+        model = build.chat_model(realizer, build.Endpoints(project.settings, log.add), chosen)
     # Only now, as nothing may be written for wrong words: every batch names a saved version.
     taxonomy = keep_taxonomy(project)
     draw = sample_cells if balance is None else _by_gain(project, balance, progress)

@@ -37,7 +37,7 @@ from engine.store.runs import (
 
 ENDED = frozenset({RunState.FINISHED, RunState.STOPPED, RunState.FAILED, RunState.INTERRUPTED})
 _POLL_S = 0.25
-_TAKE_UP_S = 15.0
+_TAKE_UP_S = 120.0
 """How long we look on until a new worker has taken up its run."""
 
 
@@ -144,16 +144,19 @@ def _matching(project: Project, where: str) -> set[str]:
 
 
 def _check_providers(project: Project, providers: tuple[str, ...], budget_usd: float | None) -> None:
-    from engine.providers.openai_chat import api_key
+    from engine.providers.openai_line import api_key
 
-    paid = [p for p in providers if build.parse_provider(p).name != build.SCRIPTED]
-    if paid:
-        api_key(project.settings.endpoint)
-    if paid and budget_usd is not None and not project.settings.endpoint.priced:
-        raise InputError(
-            "a budget needs prices: set usd_per_million_prompt_tokens and usd_per_million_completion_tokens "
-            f"under [endpoint] in {project.paths.settings}"
-        )
+    settings = project.settings
+    for provider in map(build.parse_provider, providers):
+        if provider.name == build.SCRIPTED:
+            continue
+        api_key(build.endpoint_of(provider, settings))
+        if budget_usd is not None and settings.price_of(provider.model, provider.endpoint) is None:
+            model = one_line(provider.model, 80)
+            raise InputError(
+                f"a budget needs prices, and {model} has none: set prompt and completion under "
+                f'[prices."{model}"] in {project.paths.settings}'
+            )
 
 
 def _new_run_id() -> str:
@@ -218,7 +221,7 @@ def resume_run(project: Project, run_id: str) -> RunStatus:
     """Plays what is missing of a run that has ended or was killed; finished trajectories stay as they are.
 
     Raises:
-        InputError: No such run, it is running, or nothing is missing.
+        InputError: No such run, it is running, nothing is missing, or its models can no longer be asked.
         SandboxError: No sandbox could be proven.
     """
     run = run_paths(project, run_id)
@@ -228,6 +231,7 @@ def resume_run(project: Project, run_id: str) -> RunStatus:
     if len(finished_ids(run)) >= status.n_total:
         raise InputError(f"run {run_id} has played all its intents: there is nothing to resume")
     config = read_config(run)
+    _check_providers(project, (config.user, config.agent), config.budget_usd)
     build.sandbox(config.sandbox, config.docker).prove()
     write_control(run, Control(stop=False))
     started = status.model_copy(

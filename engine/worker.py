@@ -33,6 +33,7 @@ from engine.simulate.user import UserSimulator
 from engine.store import Project
 from engine.store.files import exclusive
 from engine.store.intents import read_intents
+from engine.store.requests import RequestLog
 from engine.store.runs import (
     drop_in_progress,
     finished_ids,
@@ -68,6 +69,7 @@ class Worker:
 
     def __init__(self, project: Project, run: RunPaths, config: RunConfig) -> None:
         self._project, self._run, self._config = project, run, config
+        self._endpoints = build.Endpoints(project.settings, RequestLog(run.requests).add)
         self._stop = threading.Event()
         self._mutex = threading.Lock()
         self._playing: dict[str, int] = {}
@@ -168,11 +170,9 @@ class Worker:
         if self._over_budget() or self._is_hopeless():
             return
         seed = rollout_seed(self._config.seed, intent.intent_id)
-        endpoint = self._project.settings.endpoint
-        user = UserSimulator(build.user_model(self._config.user, endpoint, intent, seed), self._config.limits)
-        agent = Agent(
-            build.agent_model(self._config.agent, endpoint, intent, seed), self._config.limits, self._keep
-        )
+        about = (self._endpoints, intent, seed, trajectory_id_of(self._config.run_id, intent.intent_id))
+        user = UserSimulator(build.user_model(self._config.user, *about), self._config.limits)
+        agent = Agent(build.agent_model(self._config.agent, *about), self._config.limits, self._keep)
         trajectory = origin.trajectory(intent, seed, user, agent)
         with self._mutex:
             self._playing[trajectory.trajectory_id] = 0

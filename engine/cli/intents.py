@@ -37,7 +37,7 @@ def intents() -> None:
     default=None,
     help="Default: the project's, and the next one for each batch after the first.",
 )
-@click.option("--realizer", default="scripted", show_default=True, help="scripted or openai:MODEL.")
+@click.option("--realizer", default=None, help="scripted or openai:MODEL[@ENDPOINT]; default the project's.")
 @click.option(
     "--where", default=None, help="Narrows the cells, e.g. 'domain=file-io and complexity=complex'."
 )
@@ -54,7 +54,7 @@ def sample(
     session: Session,
     count: int,
     seed: int | None,
-    realizer: str,
+    realizer: str | None,
     where: str | None,
     *,
     by_gain: bool,
@@ -70,7 +70,7 @@ def sample(
     weight = (BALANCE if balance is None else balance) if by_gain else None
     project = session.project()
     if preview:
-        if realizer != "scripted":
+        if (realizer or project.settings.realizer) != "scripted":
             raise InputError("--preview needs the scripted realiser: a model does not write the same twice")
         _preview(session, count, seed, where, weight)
         return

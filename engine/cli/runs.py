@@ -22,10 +22,17 @@ def run() -> None:
 @click.option("--count", type=click.IntRange(1), default=None, help="How many intents to play; default all.")
 @click.option("--where", default=None, help="SQL condition over the intents table.")
 @click.option("--concurrency", type=click.IntRange(1, 256), default=2, show_default=True)
-@click.option("--user", default=None, help="scripted or openai:MODEL; default the project's.")
-@click.option("--agent", default=None, help="scripted or openai:MODEL; default the project's.")
+@click.option("--user", default=None, help="scripted or openai:MODEL[@ENDPOINT]; default the project's.")
+@click.option("--agent", default=None, help="scripted or openai:MODEL[@ENDPOINT]; default the project's.")
 @click.option("--sandbox", default=None, help="bubblewrap or docker; default the project's.")
 @click.option("--max-turns", type=click.IntRange(1, 200), default=20, show_default=True)
+@click.option(
+    "--max-context-tokens",
+    type=click.IntRange(500),
+    default=100_000,
+    show_default=True,
+    help="What one model call of the agent is sent at most, by estimate; more is compacted.",
+)
 @click.option("--budget-usd", type=FiniteFloat(0, min_open=True), default=None)
 @click.option("--seed", type=SEED, default=None, help="Default: the project's.")
 @click.option("--wait", is_flag=True, help="Stay until the run ends.")
@@ -39,6 +46,7 @@ def start(  # noqa: PLR0913 (the options of one command)
     agent: str | None,
     sandbox: str | None,
     max_turns: int,
+    max_context_tokens: int,
     budget_usd: float | None,
     seed: int | None,
     wait: bool,
@@ -57,7 +65,7 @@ def start(  # noqa: PLR0913 (the options of one command)
         concurrency=concurrency,
         seed=seed,
         budget_usd=budget_usd,
-        limits=Limits(max_turns=max_turns),
+        limits=Limits(max_turns=max_turns, max_context_tokens=max_context_tokens),
     )
     run_id = start_run(project, request)
     if wait:

@@ -25,12 +25,14 @@ def new(session: Session, folder: Path, seed: int) -> None:
 
 
 @click.command()
+@click.option("--chat", is_flag=True, help="Fetch the small chat model of 'model serve' instead (1.1 GB).")
 @pass_session
-def weights(session: Session) -> None:
+def weights(session: Session, chat: bool) -> None:
     """Fetch all-mpnet-base-v2, check its hash and keep it in the cache folder."""
-    from engine.providers.weights import fetch_weights
+    from engine.providers.chat_weights import QWEN
+    from engine.providers.weights import MPNET, fetch_weights
 
-    folder = fetch_weights(say)
+    folder = fetch_weights(say, QWEN if chat else MPNET)
     session.answer({"weights": str(folder)}, f"the weights are in {folder}")
 
 

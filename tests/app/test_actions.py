@@ -74,7 +74,7 @@ def test_the_replay_names_turn_verdicts_and_evidence(open_view: Open, sample_roo
     app = open_view(sample_root, "replay", trajectory=MAIN, turn="1")
     assert not app.exception
     labels = [e.label for e in app.expander]
-    assert "Role-lock verdicts · 2 attempts" in labels
+    assert "Verdicts · 2 attempts" in labels
     app = open_view(sample_root, "replay", trajectory=MAIN, turn="2")
     assert "Evidence the user was given · 2 calls" in [e.label for e in app.expander]
 

@@ -69,9 +69,11 @@ def test_a_time_out_is_named_with_its_seconds() -> None:
         (b'{"choices": []}', "empty"),
         (b'{"choices": [{"message": {"role": "assistant", "content": ""}}]}', "empty"),
         (b"[" * 200_000, "no chat completion"),
-        (b'{"choices": [' + b" " * (33 * 2**20) + b"]}", "no chat completion"),
+        (b'{"choices": [' + b" " * (9 * 2**20) + b"]}", "larger than 8 MiB"),
+        (b'{"error": {"message": "no room"}}', "the answer was an error: no room"),
+        (b'{"choices": [{"finish_reason": "content_filter", "message": {}}]}', "reason content_filter"),
     ],
-    ids=["no JSON", "other shape", "no choice", "no content", "nested deep", "too large"],
+    ids=["no JSON", "other shape", "no choice", "no content", "nested deep", "too large", "error", "filter"],
 )
 def test_broken_and_empty_answers_are_asked_for_again_then_named(body: bytes, problem: str) -> None:
     with pytest.raises(ModelError, match=problem):
@@ -321,7 +323,7 @@ def test_the_users_requests_hold_evidence_and_its_own_words_as_assistant(backend
         return well_behaved(request, number)
 
     roll(answer, backend)
-    last = seen[-1]["messages"]
+    last = seen[1]["messages"]
     assert [m["role"] for m in last] == ["system", "user", "assistant", "user"]
     assert last[2]["content"] == "Keep the figure 42 in a.txt."
     assert '"exit_code": 1' in last[3]["content"]

@@ -35,15 +35,6 @@ def test_the_folder_holds_what_the_snapshot_holds_whatever_the_umask(snapshot: S
     assert lay_out(snapshot, ME) == place
 
 
-def test_the_sandboxs_user_may_enter_the_folder_whatever_the_umask(snapshot: Snapshot) -> None:
-    before = os.umask(0o077)
-    try:
-        place = lay_out(snapshot, ME)
-    finally:
-        os.umask(before)
-    assert [p.stat().st_mode & 0o777 for p in (place, place.parent, place.parent.parent)] == [0o755] * 3
-
-
 def test_a_folder_that_was_tampered_with_is_made_anew(snapshot: Snapshot) -> None:
     place = lay_out(snapshot, ME)
     (place / "docs/a.txt").write_text("two\n")

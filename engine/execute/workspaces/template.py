@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.errors import SandboxError
 from engine.execute.workspaces.snapshot import Snapshot, pack
-from engine.paths import templates_dir
+from engine.paths import cache_dir
 from engine.store.files import exclusive
 
 SHARED_FROM_BYTES = 2**20
@@ -36,9 +36,8 @@ def lay_out(snapshot: Snapshot, owner: tuple[int, int]) -> Path:
     Raises:
         SandboxError: It cannot be made.
     """
-    place = templates_dir() / f"{snapshot.sha256[:32]}-{owner[0]}-{owner[1]}"
+    place = cache_dir() / "templates" / f"{snapshot.sha256[:32]}-{owner[0]}-{owner[1]}"
     try:
-        _open_to_all(place.parent)
         with exclusive(place.parent / ".lock"):
             _tidy(place.parent)
             if not _is_intact(place, snapshot):
@@ -48,14 +47,6 @@ def lay_out(snapshot: Snapshot, owner: tuple[int, int]) -> Path:
     except OSError as error:
         raise SandboxError(f"cannot unpack the workspace template to {place}: {error.strerror}") from error
     return place
-
-
-def _open_to_all(folder: Path) -> None:
-    """Makes the folder and the one above it, whatever the umask: the sandbox's user must pass through."""
-    for made in (folder.parent, folder):
-        if not made.is_dir():
-            made.mkdir(mode=0o755, parents=True, exist_ok=True)
-            made.chmod(0o755)
 
 
 def _is_intact(place: Path, snapshot: Snapshot) -> bool:
