@@ -7,6 +7,8 @@ TORCH_INDEX ?=
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 ARGS ?=
+# How many tests run at once. Each worker may hold a browser, a model and a sandbox: 2 to 3 GB.
+JOBS ?= 2
 
 .PHONY: demo test install lock screenshots
 
@@ -22,7 +24,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/ise-studio weights
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 screenshots: $(VENV)/.installed-dev
 	bash .ci/chromium
@@ -44,7 +46,7 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 # Takes the newest versions that fit pyproject.toml and writes them down.
 lock:
 	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/python -m pip install --quiet --editable '.[dev]' 'torch==2.13.0'
+	.venv-lock/bin/python -m pip install --quiet --editable '.[dev,local-model]' 'torch==2.13.0'
 	{ echo "# The versions that every install takes: 'make install' passes this file to pip as its constraints."; \
 	  echo "# Made anew with: make lock"; \
 	  .venv-lock/bin/python -m pip freeze --all --exclude-editable | sed 's/+cpu//' | grep -v -i '^nvidia\|^triton\|^pip='; } > constraints.txt

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from engine import pipeline
+from engine import generation, pipeline
+from engine.build import SCRIPTED
 from engine.errors import StudioError
-from engine.providers.weights import fetch_weights
+from engine.providers.weights import MINILM, fetch_weights
 from engine.runs import RunRequest, list_runs, resume_run, start_run, wait_for
 from engine.schema.base import Record
 from engine.schema.run import RunState, RunStatus
@@ -36,12 +37,13 @@ def run_demo(root: Path, n_intents: int, n_trajectories: int, seed: int, say: Sa
     """
     say(f"1/6 project in {root}")
     project = Project.open(root) if (root / "project.toml").exists() else Project.create(root, seed=seed)
-    say("2/6 embedding weights")
+    say("2/6 weights of the embedder and of the reader")
     fetch_weights(say)
+    fetch_weights(say, MINILM)
     say(f"3/6 {n_intents} intents")
     missing = n_intents - len(read_intents(project))
     if missing > 0:
-        pipeline.generate_intents(project, missing, seed=seed + len(list_batches(project)))
+        generation.generate_intents(project, missing, seed=seed + len(list_batches(project)))
     say("4/6 embeddings, duplicates, diversity")
     pipeline.embed_intents(project, _every(say, "    embedded", 60))
     pipeline.dedup_intents(project)
@@ -71,7 +73,8 @@ def _play(project: Project, wanted: int, seed: int, say: Say) -> None:
             _wait(project, resume_run(project, status.run_id).run_id, say)
     missing = wanted - count_trajectories(project)
     if missing > 0:
-        _wait(project, start_run(project, RunRequest(count=missing, seed=seed)), say)
+        request = RunRequest(count=missing, seed=seed, user=SCRIPTED, agent=SCRIPTED, judge=SCRIPTED)
+        _wait(project, start_run(project, request), say)
 
 
 def _wait(project: Project, run_id: str, say: Say) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine import __version__, build
-from engine.errors import StudioError
+from engine.errors import InputError, StudioError, one_line
 from engine.paths import cache_dir
 from engine.schema.base import Record
-from engine.schema.project import ProjectSettings
+from engine.schema.project import DEFAULT_ENDPOINT, EndpointSettings, ProjectSettings
 from engine.schema.sandbox import SandboxInfo
 from engine.store import Project
 
@@ -57,7 +57,8 @@ def examine(root: Path) -> DoctorReport:
     proofs: dict[str, SandboxInfo | None] = {}
     settings, finding = _project(root)
     findings = [_sandbox(name, settings, proofs) for name in build.SANDBOXES]
-    findings += [finding, *_packages(), _one_home(), _embedder(settings), _endpoint(settings)]
+    findings += [finding, *_packages(), _one_home(), _embedder(settings), _reader(settings)]
+    findings += [_endpoint(name, one) for name, one in settings.all_endpoints.items()]
     findings += [_disk("project folder", _existing(root)), _disk("cache folder", _existing(cache_dir()))]
     ok = all(f.ok for f in findings if f.needed)
     return DoctorReport(engine_version=__version__, ok=ok, sandbox=proofs, findings=tuple(findings))
@@ -122,16 +123,42 @@ def _embedder(settings: ProjectSettings) -> Finding:
     return Finding(name=name, ok=True, needed=False, detail="its weights are on this machine")
 
 
-def _endpoint(settings: ProjectSettings) -> Finding:
-    """Looks only at what would be used: nothing is sent anywhere."""
-    endpoint = settings.endpoint
-    name = f"model endpoint {endpoint.base_url}"
-    if os.environ.get(endpoint.api_key_env):
-        return Finding(name=name, ok=True, needed=False, detail=f"a key stands in {endpoint.api_key_env}")
+def _reader(settings: ProjectSettings) -> Finding:
+    """The project's own reader, or the model that its judge names."""
+    from engine.providers.openai_line import api_key
+
+    name = "reader of messages"
+    try:
+        judge = build.parse_provider(settings.judge)
+        if judge.name != build.SCRIPTED:
+            api_key(build.endpoint_of(judge, settings))
+            detail = f"{one_line(settings.judge, 80)} in its place: 'calibrate --judge' says what it is worth"
+            return Finding(name=name, ok=True, needed=False, detail=detail)
+        found = build.reader()
+    except StudioError as error:
+        return Finding(name=name, ok=False, needed=False, detail=str(error))
     detail = (
-        f"no key in {endpoint.api_key_env}: needed for openai:MODEL only, the scripted provider does without"
+        f"{found.card.name}, its weights are on this machine"
+        if found
+        else "no weights: rules alone judge the user's messages, and miss more: run 'ise-studio weights'"
     )
-    return Finding(name=name, ok=False, needed=False, detail=detail)
+    return Finding(name=name, ok=found is not None, needed=False, detail=detail)
+
+
+def _endpoint(called: str, endpoint: EndpointSettings) -> Finding:
+    """Looks only at what would be used: nothing is sent anywhere."""
+    from engine.providers.openai_line import api_key
+
+    name = f"model endpoint {called}, {endpoint.base_url}"
+    model = "openai:MODEL" if called == DEFAULT_ENDPOINT else f"openai:MODEL@{called}"
+    try:
+        api_key(endpoint)
+    except InputError as error:
+        detail = f"{error}; needed for {model} only, the scripted provider does without"
+        return Finding(name=name, ok=False, needed=False, detail=detail)
+    has_key = bool(os.environ.get(endpoint.api_key_env))
+    detail = f"a key stands in {endpoint.api_key_env}" if has_key else "a local endpoint needs no key"
+    return Finding(name=name, ok=True, needed=False, detail=detail)
 
 
 def _existing(path: Path) -> Path:

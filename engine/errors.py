@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from engine.schema.chat import Usage
+
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class StudioError(Exception):
@@ -43,6 +47,9 @@ class QueryLimitError(StudioError):
 
 
 def one_line(text: object, limit: int = 300) -> str:
-    """`text` on one line, cut to `limit` characters: for messages that hold foreign text."""
-    flat = " ".join(str(text).split())
+    """`text` on one line, cut to `limit` characters: for messages that hold foreign text.
+
+    What steers a terminal, and halves of characters, stand as the replacement character.
+    """
+    flat = _UNFIT.sub("\ufffd", " ".join(str(text).split()))
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -21,14 +21,18 @@ class ProjectPaths:
       intents/BATCH.jsonl  intents/BATCH.json  intents/decisions.jsonl   batches, how they came to be; dedup
       intents/decisions.json                                             how dedup's decisions came to be
       intents/overrules.jsonl                                            what a curator decided against it
+      intents/requests.jsonl                                             what was asked of models for intents
       embeddings/MODEL/*.parquet   embeddings/MODEL/map.parquet          by model and utterance hash
       embeddings/MODEL/gram.bin                                          derived, safe to delete
       runs/RUN_ID/config.json status.json control.json worker.lock worker.log
+      runs/RUN_ID/requests.jsonl                                         every request to a model
       runs/RUN_ID/trajectories/ID.json    runs/RUN_ID/playing/ID.json    finished; in progress
       runs/RUN_ID/reexecutions/ID.json                                   derived, safe to delete
       runs/RUN_ID/blobs/ab/abcd...
       tables/                                                            derived, safe to delete
-      reviews/  selections/NAME.json  splits/NAME.json  exports/
+      calibration/requests.jsonl                                         what was asked of measured judges
+      reviews/flags.jsonl                                                what curators said of flags
+      selections/NAME.json  splits/NAME.json  exports/
     ```
     """
 
@@ -68,6 +72,16 @@ class ProjectPaths:
     def overrules(self) -> Path:
         """What a curator decided about single intents, one JSON a line; lines are only ever added."""
         return self.intents / "overrules.jsonl"
+
+    @property
+    def intent_requests(self) -> Path:
+        """The log of requests to models that realise intents; lines are only ever added."""
+        return self.intents / "requests.jsonl"
+
+    @property
+    def calibration_requests(self) -> Path:
+        """The log of requests to models that were measured as judges; lines are only ever added."""
+        return self.root / "calibration" / "requests.jsonl"
 
     def batch(self, name: str) -> Path:
         """One intent batch."""
@@ -122,6 +136,11 @@ class ProjectPaths:
         return self.splits / f"{name}.json"
 
     @property
+    def flag_decisions(self) -> Path:
+        """What curators said of flags, one JSON a line; lines are only ever added."""
+        return self.root / "reviews" / "flags.jsonl"
+
+    @property
     def exports(self) -> Path:
         """Folder that the studio exports into."""
         return self.root / "exports"
@@ -157,6 +176,11 @@ class RunPaths:
     def log(self) -> Path:
         """The worker's log."""
         return self.root / "worker.log"
+
+    @property
+    def requests(self) -> Path:
+        """The log of the run's requests to models; lines are only ever added."""
+        return self.root / "requests.jsonl"
 
     @property
     def trajectories(self) -> Path:

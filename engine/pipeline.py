@@ -1,40 +1,32 @@
-"""Stage 1 as the command line, the demo and the studio run it: sample, realise, embed, dedup, map."""
+"""Stage 1 after the drawing: intents taken in and given out, embedded, deduplicated, mapped, measured."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from engine import build
 from engine.catalog import refresh
-from engine.errors import InputError, StudioError, one_line
+from engine.errors import InputError
 from engine.intents.dedup import DEFAULTS, METHODS, Thresholds, find_duplicates
 from engine.intents.diversity import Diversity, measure_diversity, vendi_score
 from engine.intents.embed import embed_missing, random_part, vectors_of
 from engine.intents.exchange import LineProblem, Parsed, parse_intents, render_intents
 from engine.intents.map import MapResult, build_map
 from engine.intents.pool_gram import pool_gram
-from engine.intents.propose import BALANCE, Pool, Proposal, propose_cells
-from engine.intents.realize import realize_scripted
-from engine.intents.realize_model import realize_with_model
-from engine.intents.sample import sample_cells
 from engine.intents.vendi import MarginalGain, SetScore, marginal_gain
-from engine.intents.where import parse_where
-from engine.ports import ChatModel, Progress
+from engine.ports import Progress
 from engine.providers.embedders import embedder_name
 from engine.query.run import select_ids
 from engine.schema.base import utc_now
-from engine.schema.chat import Usage
-from engine.schema.intent import Cell, DedupReport, Intent
-from engine.schema.taxonomy import Taxonomy
+from engine.schema.intent import DedupReport, Intent
 from engine.store import Project
 from engine.store.files import read_bytes, write_text
 from engine.store.intents import (
     by_hand,
     known_ids,
-    list_batches,
     read_intents,
     read_kept_intents,
     read_overrules,
@@ -43,12 +35,7 @@ from engine.store.intents import (
     write_dedup_report,
 )
 from engine.store.vectors import read_vectors
-from engine.taxonomy import current_taxonomy, keep_taxonomy
-
-_CHUNK = 64
-
-Draw = Callable[[Taxonomy, int, int, str | None], list[Cell]]
-"""Draws so many cells of a taxonomy with a seed under a condition."""
+from engine.taxonomy import current_taxonomy
 
 
 class Measured(NamedTuple):
@@ -58,184 +45,6 @@ class Measured(NamedTuple):
     """Of the selection."""
     gain: MarginalGain
     """What the selection is worth to the pool."""
-
-
-@dataclass(frozen=True, slots=True)
-class Generated:
-    """What became of the cells that were drawn."""
-
-    intents: list[Intent]
-    failures: tuple[str, ...] = ()
-    """Why some cells could not be realised, one line each."""
-    n_there: int = 0
-    """Cells of the draw that the same model had realised with the same seed before: not asked for again."""
-    usage: Usage = field(default_factory=Usage)
-    """What the model consumed, failed answers included."""
-
-
-def generate_intents(
-    project: Project,
-    count: int,
-    *,
-    seed: int | None = None,
-    realizer: str = build.SCRIPTED,
-    where: str | None = None,
-    balance: float | None = None,
-    progress: Progress | None = None,
-) -> Generated:
-    """Draws cells, realises them and writes them as one new batch.
-
-    Args:
-        project: Where the batch goes.
-        count: Number of cells.
-        seed: The same seed over the same taxonomy gives the same intents; None takes the project's seed
-            for its first batch and the next one for each batch after it.
-        realizer: "scripted" or "openai:MODEL".
-        where: Condition that narrows the cells; see `engine.intents.where`.
-        balance: Realise the cells that the pool needs most, by coverage alone (0) up to the expected gain
-            alone (1); then what comes depends on the pool too. None draws evenly.
-        progress: Called as cells are chosen by gain, and as intents are realised.
-
-    Raises:
-        InputError: Wrong condition or provider, or these intents are in the project already.
-        StudioError: The model could realise none of them.
-    """
-    chosen = next_seed(project) if seed is None else seed
-    if where:
-        parse_where(where, current_taxonomy(project))
-    model = None
-    if realizer != build.SCRIPTED:
-        model = build.chat_model(realizer, project.settings.endpoint, chosen)
-    # Only now, as nothing may be written for wrong words: every batch names a saved version.
-    taxonomy = keep_taxonomy(project)
-    draw = sample_cells if balance is None else _by_gain(project, balance, progress)
-    cells = draw(taxonomy, count, chosen, where)
-    if model is None:
-        intents = _realize_scripted(taxonomy, cells, chosen, progress)
-        write_batch(project, intents, origin=realizer, seed=chosen, where=where)
-        return Generated(intents)
-    return _realize_with_model(project, taxonomy, cells, model, chosen, where, progress)
-
-
-def draw_intents(
-    project: Project, count: int, seed: int, where: str | None = None, balance: float | None = None
-) -> list[Intent]:
-    """The intents that `generate_intents` would write by the scripts; nothing is written.
-
-    Raises:
-        InputError: The condition is wrong, or the taxonomy has not that many cells.
-    """
-    taxonomy = current_taxonomy(project)
-    draw = sample_cells if balance is None else _by_gain(project, balance)
-    return _realize_scripted(taxonomy, draw(taxonomy, count, seed, where), seed)
-
-
-def next_seed(project: Project) -> int:
-    """The seed of a draw for which none was given: the project's, and the next one for each batch."""
-    return project.settings.seed + len(list_batches(project))
-
-
-def _by_gain(project: Project, balance: float, progress: Progress | None = None) -> Draw:
-    """A draw of the cells that the kept intents need most, in the place of `sample_cells`."""
-
-    def draw(taxonomy: Taxonomy, count: int, seed: int, where: str | None) -> list[Cell]:
-        proposals = propose_cells(taxonomy, _pool(project), count, seed, where, balance, progress)
-        return [p.cell for p in proposals]
-
-    return draw
-
-
-def _realize_scripted(
-    taxonomy: Taxonomy, cells: list[Cell], seed: int, progress: Progress | None = None
-) -> list[Intent]:
-    library = build.script_library()
-    return realize_scripted(
-        cells, taxonomy, library.playbooks, library.lexicons, library.voice, seed, progress
-    )
-
-
-def _realize_with_model(
-    project: Project,
-    taxonomy: Taxonomy,
-    cells: list[Cell],
-    model: ChatModel,
-    seed: int,
-    where: str | None,
-    progress: Progress | None,
-) -> Generated:
-    """Realises and writes a batch for every `_CHUNK` cells, so that a break loses little of what was paid.
-
-    The same words with the same seed go on after it: what the model has realised is not asked for again.
-    """
-    there = _realized_cells(project, model, seed)
-    n_there, cells = len(cells), [cell for cell in cells if cell not in there]
-    n_there -= len(cells)
-    if not cells:
-        raise InputError(
-            f"all {n_there} intents of this draw are in the project already: take another --seed"
-        )
-    intents: list[Intent] = []
-    failures: list[str] = []
-    usage = Usage()
-    for start in range(0, len(cells), _CHUNK):
-
-        def shifted(done: int, _: int, start: int = start) -> None:
-            if progress:
-                progress(start + done, len(cells))
-
-        try:
-            result = realize_with_model(cells[start : start + _CHUNK], taxonomy, model, seed, shifted)
-        except StudioError as error:  # not one of the chunk: the rest would fare no better
-            if not intents:
-                raise
-            failures += [one_line(error)] * (len(cells) - start)
-            break
-        known = known_ids(project)
-        fresh = [i for i in result.intents if i.intent_id not in known]
-        write_batch(project, fresh, origin=f"openai:{model.info.model}", seed=seed, where=where)
-        intents += fresh
-        failures += [failure.reason for failure in result.failures]
-        usage += result.usage
-    return Generated(intents, tuple(failures), n_there, usage)
-
-
-def _realized_cells(project: Project, model: ChatModel, seed: int) -> set[Cell]:
-    """The cells for which the project has an intent of this model and seed."""
-    wanted = (model.info.provider, model.info.model, seed)
-    return {
-        i.cell
-        for i in read_intents(project)
-        if (i.realization.provider, i.realization.model, i.realization.seed) == wanted
-    }
-
-
-def propose_intents(
-    project: Project,
-    count: int,
-    *,
-    seed: int | None = None,
-    where: str | None = None,
-    balance: float = BALANCE,
-    progress: Progress | None = None,
-) -> list[Proposal]:
-    """The cells that the kept intents need most, with the evidence; nothing is written.
-
-    `progress` is called as they are chosen: a model's vectors make it seconds of work.
-
-    Raises:
-        InputError: The condition is wrong, or the taxonomy has not that many cells left.
-    """
-    chosen = next_seed(project) if seed is None else seed
-    taxonomy = current_taxonomy(project)
-    return propose_cells(taxonomy, _pool(project), count, chosen, where, balance, progress)
-
-
-def _pool(project: Project) -> Pool:
-    """The kept intents, with their vectors if all are embedded."""
-    intents = read_kept_intents(project)
-    model = embedder_name(project.settings.embedder)
-    found = read_vectors(project, model, [i.utterance for i in intents])
-    return Pool(intents, None if found.missing or not intents else found.array)
 
 
 def import_intents(project: Project, path: Path) -> Parsed:

@@ -1,7 +1,8 @@
 """Loads the playbooks and the phrases around them, draws their slots and fills them in.
 
 The folder `data/playbooks` holds one YAML file a task, and beside them `_lexicon.yaml` (story slots by
-industry), `_voice.yaml` (phrases by register) and `_closing.yaml` (the double-check before the end).
+industry), `_voice.yaml` (phrases by register), `_asides.yaml` (requests that belong to no task) and
+`_closing.yaml` (the double-check before the end).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from engine.errors import InputError, one_line
-from engine.schema.playbook import IntRange, Lexicon, Playbook, Register, SlotSpec, Voice
+from engine.schema.playbook import Asides, IntRange, Lexicon, Playbook, Register, SlotSpec, Voice
 from engine.schema.taxonomy import ExperienceLevel, Persona
 from engine.store.files import first_problem, read_bytes
 
@@ -54,6 +55,11 @@ def load_playbooks(folder: Path) -> dict[str, Playbook]:
 def load_closing(folder: Path) -> Playbook:
     """The playbook of the double-check that ends a conversation."""
     return _load(folder / "_closing.yaml", Playbook)
+
+
+def load_asides(folder: Path) -> Asides:
+    """The requests that belong to no task."""
+    return _load(folder / "_asides.yaml", Asides)
 
 
 def load_voice(folder: Path) -> Voice:

@@ -1,9 +1,12 @@
-"""The seams: ChatModel, Workspace, Embedder. Stages see these, never what stands behind them."""
+"""The seams: ChatModel, Workspace, Embedder, Reader. Stages see these, never what stands behind them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from engine.schema.chat import Usage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -11,6 +14,7 @@ if TYPE_CHECKING:
 
     from engine.schema.chat import ChatMessage, Completion, ModelInfo, ToolSchema
     from engine.schema.sandbox import Action, Effect, SandboxInfo
+    from engine.schema.trajectory import Trajectory
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as long work goes on."""
@@ -146,5 +150,43 @@ class Embedder(Protocol):
 
         Raises:
             StudioError: The weights are missing or broken; the message says how to fetch them.
+        """
+        ...
+
+
+class Reading(NamedTuple):
+    """What a reader says of a message."""
+
+    drifts: bool
+    hallucinates: bool
+    drift: float
+    """How sure it is of drift, from 0 to 1; a learned reader has a threshold above which it drifts."""
+    hallucination: float
+    """From 0 to 1."""
+    reason: str = ""
+    """To the writer, in a line, where the reader can say it."""
+    usage: Usage = Usage()
+    """What the reading consumed, where a model behind an endpoint read."""
+
+
+class Reader(Protocol):
+    """Tells from the words of a message, and from what the record says of them, whether it slips."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What reads, with its sampling parameters, for provenance. No key in it."""
+        ...
+
+    def read(self, marked: str, trajectory: Trajectory, deadline: float = math.inf) -> Reading:
+        """What it says of the user's next message.
+
+        Args:
+            marked: The message as `engine.simulate.claims.marks` marked it.
+            trajectory: What has been played.
+            deadline: Instant of `time.monotonic` at which the reading must have ended.
+
+        Raises:
+            ModelError: The model that reads failed, with what it consumed.
+            StudioError: Its weights are missing or broken; the message says how to fetch them.
         """
         ...

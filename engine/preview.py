@@ -10,12 +10,12 @@ import numpy as np
 
 from engine import build
 from engine.errors import InputError
+from engine.generation import draw_intents, next_seed
 from engine.intents.dedup import find_duplicates
 from engine.intents.embed import embed_missing, vectors_of
 from engine.intents.gram import Gram
 from engine.intents.pool_gram import pool_gram
 from engine.intents.vendi import SetScore, vendi_score
-from engine.pipeline import draw_intents, next_seed
 from engine.ports import Progress
 from engine.providers.embedders import embedder_name
 from engine.schema.intent import DedupDecision, Intent

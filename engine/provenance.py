@@ -16,7 +16,9 @@ from engine.schema.run import RunConfig
 from engine.schema.sandbox import SandboxInfo
 from engine.schema.taxonomy import Taxonomy
 from engine.schema.trajectory import Provenance, Trajectory
+from engine.simulate import model_reader as judge_stage
 from engine.simulate import user as user_stage
+from engine.simulate.model_reader import ModelReader
 from engine.simulate.user import UserSimulator
 from engine.store.runs import trajectory_id_of
 
@@ -42,12 +44,18 @@ class Origin:
                 git_revision=self.git_revision,
                 taxonomy_version=self.taxonomy.version,
                 taxonomy_hash=self.taxonomy.content_hash,
-                prompt_hashes={**user_stage.prompt_hashes(), **agent_stage.prompt_hashes()},
+                prompt_hashes={
+                    **user_stage.prompt_hashes(),
+                    **agent_stage.prompt_hashes(),
+                    **(judge_stage.prompt_hashes() if isinstance(user.reader, ModelReader) else {}),
+                },
                 user=user.model.info,
                 agent=agent.model.info,
                 sandbox=self.proof,
                 tools=TOOLS,
                 system_prompt=system_prompt(),
+                reader=user.reader.info.model if user.reader else None,
+                judge=user.reader.info if user.reader else None,
             ),
             created_at=utc_now(),
         )

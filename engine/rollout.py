@@ -18,6 +18,7 @@ from engine.execute.agent import Agent
 from engine.ports import Workspace
 from engine.schema.run import Limits
 from engine.schema.trajectory import Outcome, StopReason, Trajectory
+from engine.simulate.judge import judge_turn
 from engine.simulate.user import UserFailed, UserSimulator
 
 Record = Callable[[Trajectory], None]
@@ -83,15 +84,15 @@ class _Rollout:
             stop = StopReason.TIME_LIMIT if self._is_late() else StopReason.USER_FAILED
             tried = trajectory.with_failed_attempts(move.attempts, move.usage)
             return tried.with_ending(stop, cause=move.cause)
-        turn, ended = self.agent.take_turn(
+        turn, ended, cause = self.agent.take_turn(
             move,
             trajectory,
             self.workspace,
             interrupted=lambda: self._interrupted(trajectory),
             deadline=self.deadline,
         )
-        played = trajectory.with_turn(turn)
-        return played.with_ending(ended, cause=turn.failure) if ended else played
+        played = trajectory.with_turn(judge_turn(turn, trajectory))
+        return played.with_ending(ended, cause=cause) if ended else played
 
     def _turn_limit(self, trajectory: Trajectory) -> StopReason | None:
         return StopReason.TURN_LIMIT if len(trajectory.turns) >= self.limits.max_turns else None

@@ -5,12 +5,13 @@ A run is a process of its own; who starts it and who looks at it share nothing b
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -37,7 +38,7 @@ from engine.store.runs import (
 
 ENDED = frozenset({RunState.FINISHED, RunState.STOPPED, RunState.FAILED, RunState.INTERRUPTED})
 _POLL_S = 0.25
-_TAKE_UP_S = 15.0
+_TAKE_UP_S = 120.0
 """How long we look on until a new worker has taken up its run."""
 
 
@@ -51,6 +52,7 @@ class RunRequest:
     """SQL condition over the intents table."""
     user: str | None = None
     agent: str | None = None
+    judge: str | None = None
     sandbox: str | None = None
     concurrency: int = 2
     seed: int | None = None
@@ -68,7 +70,9 @@ def start_run(project: Project, request: RunRequest) -> str:
     """
     settings = project.settings
     user, agent = request.user or settings.user, request.agent or settings.agent
-    _check_providers(project, (user, agent), request.budget_usd)
+    judge = request.judge or settings.judge
+    roles = {"user": user, "agent": agent, "judge": judge}
+    _check_providers(project, roles, request.budget_usd)
     seed = settings.seed if request.seed is None else request.seed
     intents = choose_intents(project, request, seed, scripted=build.SCRIPTED in (user, agent))
     sandbox = request.sandbox or settings.sandbox
@@ -80,6 +84,7 @@ def start_run(project: Project, request: RunRequest) -> str:
         intent_ids=tuple(i.intent_id for i in intents),
         user=user,
         agent=agent,
+        judge=judge,
         sandbox=sandbox,
         docker=settings.docker,
         concurrency=request.concurrency,
@@ -118,9 +123,7 @@ def choose_intents(project: Project, request: RunRequest, seed: int, *, scripted
         intents = [i for i in intents if any(t in known for t in i.cell.task_ids)]
     if not intents:
         raise InputError("no intent fits: widen the condition, or sample intents that fit it")
-    played = {
-        i for run_id in list_run_ids(project) for i in read_config(project.paths.run(run_id)).intent_ids
-    }
+    played = _played_ids(project)
     order = sorted(intents, key=lambda i: i.intent_id)
     random.Random(seed).shuffle(order)
     order.sort(key=lambda i: i.intent_id in played)
@@ -143,17 +146,36 @@ def _matching(project: Project, where: str) -> set[str]:
     return set(select_ids(refresh(project), where, table="intents"))
 
 
-def _check_providers(project: Project, providers: tuple[str, ...], budget_usd: float | None) -> None:
-    from engine.providers.openai_chat import api_key
+def _check_providers(project: Project, roles: Mapping[str, str], budget_usd: float | None) -> None:
+    """Sees that each role's model can be asked, and paid for where there is a budget.
 
-    paid = [p for p in providers if build.parse_provider(p).name != build.SCRIPTED]
-    if paid:
-        api_key(project.settings.endpoint)
-    if paid and budget_usd is not None and not project.settings.endpoint.priced:
-        raise InputError(
-            "a budget needs prices: set usd_per_million_prompt_tokens and usd_per_million_completion_tokens "
-            f"under [endpoint] in {project.paths.settings}"
-        )
+    Raises:
+        InputError: One cannot; the message says as what it was named.
+    """
+    from engine.providers.openai_line import api_key
+
+    settings = project.settings
+    for role, text in roles.items():
+        provider = build.parse_provider(text)
+        if provider.name == build.SCRIPTED:
+            continue
+        try:
+            api_key(build.endpoint_of(provider, settings))
+        except InputError as error:
+            raise InputError(
+                f"{one_line(text, 80)} as {role}: {error}; or name scripted as {role}"
+            ) from error
+        if budget_usd is not None and settings.price_of(provider.model, provider.endpoint) is None:
+            model = one_line(provider.model, 80)
+            raise InputError(
+                f"a budget needs prices, and {model} has none: set prompt and completion under "
+                f'[prices."{model}"] in {project.paths.settings}'
+            )
+
+
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""A worker's linear algebra has no threads of its own: they are ended when some thread forks, as sandboxes
+are started, and a product that is under way in another thread would wait for them for ever."""
 
 
 def _new_run_id() -> str:
@@ -170,6 +192,7 @@ def _spawn(run: RunPaths) -> None:
         # -P: the folder that we happen to stand in is no place to import from.
         worker = subprocess.Popen(
             [sys.executable, "-P", "-m", "engine.worker", str(run.root.resolve())],
+            env=os.environ | ONE_THREAD,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -218,7 +241,7 @@ def resume_run(project: Project, run_id: str) -> RunStatus:
     """Plays what is missing of a run that has ended or was killed; finished trajectories stay as they are.
 
     Raises:
-        InputError: No such run, it is running, or nothing is missing.
+        InputError: No such run, it is running, nothing is missing, or its models can no longer be asked.
         SandboxError: No sandbox could be proven.
     """
     run = run_paths(project, run_id)
@@ -228,6 +251,8 @@ def resume_run(project: Project, run_id: str) -> RunStatus:
     if len(finished_ids(run)) >= status.n_total:
         raise InputError(f"run {run_id} has played all its intents: there is nothing to resume")
     config = read_config(run)
+    roles = {"user": config.user, "agent": config.agent, "judge": config.judge}
+    _check_providers(project, roles, config.budget_usd)
     build.sandbox(config.sandbox, config.docker).prove()
     write_control(run, Control(stop=False))
     started = status.model_copy(

@@ -41,8 +41,8 @@ def serve_studio(project: Project, port: int | None) -> NoReturn:
     os.execve(sys.executable, command, environment)
 
 
-def free_port(port: int | None) -> int:
-    """The wanted port if it is free; without a wish the first free one from 8501 on.
+def free_port(port: int | None, first: int = DEFAULT_PORT) -> int:
+    """The wanted port if it is free; without a wish the first free one from `first` on.
 
     Raises:
         InputError: The wanted port, or all that were tried, are in use.
@@ -51,10 +51,10 @@ def free_port(port: int | None) -> int:
         if not _is_free(port):
             raise InputError(f"port {port} on {HOST} is in use: choose another with --port")
         return port
-    for candidate in range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TRIED):
+    for candidate in range(first, first + _PORTS_TRIED):
         if _is_free(candidate):
             return candidate
-    raise InputError(f"ports {DEFAULT_PORT} to {candidate} are in use: choose one with --port")
+    raise InputError(f"ports {first} to {candidate} are in use: choose one with --port")
 
 
 def _is_free(port: int) -> bool:

@@ -22,17 +22,21 @@ from engine.errors import StudioError, one_line
 from engine.execute.agent import Agent
 from engine.execute.workspaces.backend import Backend
 from engine.paths import RunPaths
+from engine.ports import Reader
 from engine.provenance import Origin, git_revision
 from engine.rollout import play
 from engine.schema.base import utc_now
 from engine.schema.intent import Intent
+from engine.schema.request import ModelRole
 from engine.schema.run import RunConfig, RunState, RunStatus
 from engine.schema.sandbox import BlobRef
 from engine.schema.trajectory import StopReason, Trajectory
+from engine.simulate.model_reader import ModelReader
 from engine.simulate.user import UserSimulator
 from engine.store import Project
 from engine.store.files import exclusive
 from engine.store.intents import read_intents
+from engine.store.requests import RequestLog
 from engine.store.runs import (
     drop_in_progress,
     finished_ids,
@@ -68,6 +72,7 @@ class Worker:
 
     def __init__(self, project: Project, run: RunPaths, config: RunConfig) -> None:
         self._project, self._run, self._config = project, run, config
+        self._endpoints = build.Endpoints(project.settings, RequestLog(run.requests).add)
         self._stop = threading.Event()
         self._mutex = threading.Lock()
         self._playing: dict[str, int] = {}
@@ -105,10 +110,11 @@ class Worker:
         self._count_finished()
         drop_in_progress(self._run)
         missing = self._missing_intents()
+        own_reader = build.reader() if self._config.judge == build.SCRIPTED else None
         problems: list[str] = []
         with ThreadPoolExecutor(self._config.concurrency, thread_name_prefix="rollout") as pool:
-            futures = {pool.submit(self._play_one, intent, origin, backend): intent for intent in missing}
-            problems = self._watch(set(futures))
+            futures = {pool.submit(self._play_one, intent, origin, backend, own_reader) for intent in missing}
+            problems = self._watch(futures)
         if problems:
             raise StudioError(
                 f"{len(problems)} rollouts broke off, first: {problems[0]}; mend the cause, then "
@@ -142,7 +148,7 @@ class Worker:
                     continue
                 if not isinstance(error, _RunStoppedError):
                     log.error("a rollout broke off", exc_info=error)
-                    problems.append(one_line(error))
+                    problems.append(one_line(error) or type(error).__name__)
             if problems or read_control(self._run).stop:
                 self._stop.set()
             if self._stop.is_set():
@@ -162,17 +168,18 @@ class Worker:
             raise StudioError(f"intent {gone[0]} is no longer in the project: restore its batch, then resume")
         return [intents[i] for i in wanted]
 
-    def _play_one(self, intent: Intent, origin: Origin, backend: Backend) -> None:
+    def _play_one(self, intent: Intent, origin: Origin, backend: Backend, own_reader: Reader | None) -> None:
         if self._stop.is_set():
             raise _RunStoppedError
         if self._over_budget() or self._is_hopeless():
             return
         seed = rollout_seed(self._config.seed, intent.intent_id)
-        endpoint = self._project.settings.endpoint
-        user = UserSimulator(build.user_model(self._config.user, endpoint, intent, seed), self._config.limits)
-        agent = Agent(
-            build.agent_model(self._config.agent, endpoint, intent, seed), self._config.limits, self._keep
-        )
+        trajectory_id = trajectory_id_of(self._config.run_id, intent.intent_id)
+        about = (self._endpoints, intent, seed, trajectory_id)
+        limits = self._config.limits
+        reader = own_reader if self._config.judge == build.SCRIPTED else self._judge(seed, trajectory_id)
+        user = UserSimulator(build.user_model(self._config.user, *about), limits, reader)
+        agent = Agent(build.agent_model(self._config.agent, *about), limits, self._keep)
         trajectory = origin.trajectory(intent, seed, user, agent)
         with self._mutex:
             self._playing[trajectory.trajectory_id] = 0
@@ -183,7 +190,7 @@ class Worker:
                     user,
                     agent,
                     workspace,
-                    limits=self._config.limits,
+                    limits=limits,
                     record=self._record,
                     should_stop=self._should_stop,
                 )
@@ -191,6 +198,11 @@ class Worker:
             with self._mutex:
                 self._playing.pop(trajectory.trajectory_id, None)
                 self._cost_playing.pop(trajectory.trajectory_id, None)
+
+    def _judge(self, seed: int, trajectory_id: str) -> ModelReader:
+        """The judge of one rollout, where a model behind an endpoint is asked."""
+        model = build.chat_model(self._config.judge, self._endpoints, seed, ModelRole.JUDGE, trajectory_id)
+        return ModelReader(model, self._config.limits.model_timeout_s)
 
     def _keep(self, data: bytes, total_bytes: int) -> BlobRef | None:
         return write_blob(self._run, data, total_bytes)

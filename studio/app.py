@@ -18,6 +18,7 @@ ASSETS = Path(__file__).resolve().parent / "assets"
 VIEWS = {
     "Project": [
         st.Page("views/overview.py", title="Overview", icon=":material/home:", default=True),
+        st.Page("views/models.py", title="Models", icon=":material/model_training:"),
         st.Page("views/doctor.py", title="Doctor", icon=":material/stethoscope:"),
     ],
     "Make": [
@@ -28,6 +29,7 @@ VIEWS = {
     "Curate": [
         st.Page("views/trajectories.py", title="Trajectories", icon=":material/table_rows:"),
         st.Page("views/replay.py", title="Replay", icon=":material/forum:"),
+        st.Page("views/meters.py", title="Meters", icon=":material/speed:"),
         st.Page("views/export.py", title="Export", icon=":material/output:"),
     ],
 }

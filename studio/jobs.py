@@ -148,7 +148,7 @@ class _Reporter:
 
 
 def _propose(project: Project, step: Step, progress: Progress) -> Outcome:
-    from engine.pipeline import propose_intents
+    from engine.generation import propose_intents
 
     found = propose_intents(
         project, step.count, seed=step.seed, where=step.where, balance=step.balance, progress=progress
@@ -157,7 +157,7 @@ def _propose(project: Project, step: Step, progress: Progress) -> Outcome:
 
 
 def _sample(project: Project, step: Step, progress: Progress) -> Outcome:
-    from engine.pipeline import generate_intents
+    from engine.generation import generate_intents
 
     made = generate_intents(
         project,

@@ -20,6 +20,8 @@ class Reply:
     body: bytes = b""
     delay_s: float = 0.0
     headers: Mapping[str, str] = field(default_factory=dict)
+    n_missing: int = 0
+    """Bytes that are announced beyond the body's and never sent: the line is cut."""
 
 
 Answerer = Callable[[dict[str, Any], int], Reply]
@@ -33,6 +35,8 @@ class ChatServer:
     base_url: str
     requests: list[dict[str, Any]] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
+    at: list[float] = field(default_factory=list)
+    """When each request came, in seconds of `time.monotonic`."""
 
 
 def completion(message: Mapping[str, Any], *, finish_reason: str = "stop") -> Reply:
@@ -63,30 +67,43 @@ def user_says(query: str, *, completed: bool = False, is_success: bool = False) 
     return completion({"content": json.dumps(reply)})
 
 
+def refusal(what: str, status: int = 400) -> Reply:
+    """The server does not take a part of the request."""
+    return Reply(status, json.dumps({"error": {"message": f"{what} is not supported"}}).encode())
+
+
 def is_agent(request: Mapping[str, Any]) -> bool:
     """True for the agent's requests: only they offer tools."""
     return bool(request.get("tools"))
 
 
 @contextmanager
-def chat_server(answer: Answerer) -> Iterator[ChatServer]:
-    """Serves on a free loopback port within the block."""
+def chat_server(answer: Answerer, models: tuple[str, ...] | None = ("test-model",)) -> Iterator[ChatServer]:
+    """Serves on a free loopback port within the block; with None it does not list its models."""
     state = ChatServer(base_url="")
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            listed = {"object": "list", "data": [{"id": m, "object": "model"} for m in models or ()]}
+            self.send(Reply(200 if models is not None else 404, json.dumps(listed).encode()))
+
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with lock:
                 number = len(state.requests)
                 state.requests.append(request)
                 state.authorizations.append(self.headers.get("Authorization", ""))
+                state.at.append(time.monotonic())
             reply = answer(request, number)
             time.sleep(reply.delay_s)
+            self.send(reply)
+
+        def send(self, reply: Reply) -> None:
             try:
                 self.send_response(reply.status)
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(reply.body)))
+                self.send_header("Content-Length", str(len(reply.body) + reply.n_missing))
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
                 self.end_headers()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.e2e.harness import Watched
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-EXPECTED_SKIPS = ("samples are not beside this checkout",)
+EXPECTED_SKIPS = ("samples are not beside this checkout", "set ISE_LOCAL_MODEL=1")
 """Reasons with which a test may be skipped even in CI."""
 
 

@@ -60,10 +60,14 @@ TRAJECTORY_TABLES: dict[str, dict[str, Type]] = {
         "failure_cause": Type.TEXT,
         "model_user": Type.TEXT,
         "model_agent": Type.TEXT,
+        "reader": Type.TEXT,
         "sandbox_proven": Type.BOOL,
         "tool_schemas_hash": Type.TEXT,
         "n_file_changes": Type.INT,
         "n_utterance_attempts": Type.INT,
+        "n_flags": Type.INT,
+        "n_refusals": Type.INT,
+        "n_compactions": Type.INT,
         "duration_s": Type.FLOAT,
         "tokens": Type.INT,
         "cost_usd": Type.FLOAT,
@@ -87,6 +91,7 @@ TRAJECTORY_TABLES: dict[str, dict[str, Type]] = {
         "n_failed_calls": Type.INT,
         "reason": Type.TEXT,
         "failure": Type.TEXT,
+        "refusal": Type.TEXT,
     },
     "messages": {
         "trajectory_id": Type.TEXT,
@@ -142,6 +147,25 @@ TRAJECTORY_TABLES: dict[str, dict[str, Type]] = {
         "error_class": Type.TEXT,
         "n_calls_between": Type.INT,
     },
+    "verdicts": {
+        "trajectory_id": Type.TEXT,
+        "turn": Type.INT,
+        "said_by": Type.TEXT,
+        "check_name": Type.TEXT,
+        "meter": Type.TEXT,
+        "passed": Type.BOOL,
+        "detail": Type.TEXT,
+        "attempt": Type.INT,
+        "sent": Type.BOOL,
+    },
+    "claims": {
+        "trajectory_id": Type.TEXT,
+        "turn": Type.INT,
+        "kind": Type.TEXT,
+        "claim": Type.TEXT,
+        "standing": Type.TEXT,
+        "source": Type.TEXT,
+    },
 }
 """Tables with rows per trajectory, kept in segments; each is sorted by trajectory_id."""
 
@@ -170,6 +194,7 @@ RUNS: dict[str, Type] = {
     "state": Type.TEXT,
     "user": Type.TEXT,
     "agent": Type.TEXT,
+    "judge": Type.TEXT,
     "sandbox": Type.TEXT,
     "n_total": Type.INT,
     "n_done": Type.INT,
@@ -182,7 +207,23 @@ RUNS: dict[str, Type] = {
     "message": Type.TEXT,
 }
 
-TABLES: dict[str, dict[str, Type]] = {"intents": INTENTS, **TRAJECTORY_TABLES, "runs": RUNS}
+FLAG_DECISIONS: dict[str, Type] = {
+    "trajectory_id": Type.TEXT,
+    "turn": Type.INT,
+    "said_by": Type.TEXT,
+    "check_name": Type.TEXT,
+    "decision": Type.TEXT,
+    "author": Type.TEXT,
+    "created_at": Type.TIME,
+    "note": Type.TEXT,
+}
+
+TABLES: dict[str, dict[str, Type]] = {
+    "intents": INTENTS,
+    **TRAJECTORY_TABLES,
+    "runs": RUNS,
+    "flag_decisions": FLAG_DECISIONS,
+}
 
 FORMAT = hashlib.sha256(json.dumps([TABLES, 1]).encode()).hexdigest()[:16]
 """Changes with every change of a column; raise the number when only a column's meaning changes."""

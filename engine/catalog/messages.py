@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from engine.schema.chat import ChatMessage, Role, ToolCallRequest
-from engine.schema.trajectory import Step, ToolCall, Trajectory, Turn
+from engine.schema.trajectory import Step, ToolCall, Trajectory, Turn, noted
 
 
 class TurnMessage(NamedTuple):
@@ -37,14 +37,17 @@ def call_ids(trajectory: Trajectory) -> list[str]:
 def turn_messages(trajectory: Trajectory) -> Iterator[TurnMessage]:
     """The trajectory's messages in order, the system message first; every tool call is answered once.
 
+    They are what the agent read, notes of the engine included, before any compaction: nothing is left out.
     An imported trajectory may have had no system prompt: then there is no system message either.
     """
     ids = iter(call_ids(trajectory))
     if prompt := trajectory.provenance.system_prompt:
         yield TurnMessage(None, ChatMessage(role=Role.SYSTEM, content=prompt))
+    note: str | None = None
     for turn in trajectory.turns:
-        for message in _of_turn(turn, ids):
+        for message in _of_turn(turn, ids, note):
             yield TurnMessage(turn.index, message)
+        note = turn.note_left
 
 
 def to_messages(trajectory: Trajectory) -> list[ChatMessage]:
@@ -52,8 +55,8 @@ def to_messages(trajectory: Trajectory) -> list[ChatMessage]:
     return [message for _, message in turn_messages(trajectory)]
 
 
-def _of_turn(turn: Turn, ids: Iterator[str]) -> Iterator[ChatMessage]:
-    yield ChatMessage(role=Role.USER, content=turn.utterance.text)
+def _of_turn(turn: Turn, ids: Iterator[str], note: str | None) -> Iterator[ChatMessage]:
+    yield ChatMessage(role=Role.USER, content=noted(turn.utterance.text, note))
     for step in turn.steps:
         yield from _of_step(step, ids)
     if turn.answer is not None and not _ends_with_answer(turn):
@@ -71,8 +74,8 @@ def _of_step(step: Step, ids: Iterator[str]) -> Iterator[ChatMessage]:
         reasoning=step.reasoning,
         tool_calls=tuple(_request(call_id, call) for call_id, call in named),
     )
-    for call_id, call in named:
-        yield ChatMessage(role=Role.TOOL, content=call.observation, tool_call_id=call_id)
+    for (call_id, _), (_, text) in zip(named, step.observed(), strict=True):
+        yield ChatMessage(role=Role.TOOL, content=text, tool_call_id=call_id)
 
 
 def _request(call_id: str, call: ToolCall) -> ToolCallRequest:

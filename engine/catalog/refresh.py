@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from engine.catalog.manifest import Manifest, Segment, Whole, intact, read_manif
 from engine.catalog.segments import Built, Source, build_segment, chunks, is_full, merge_segments
 from engine.catalog.wholes import (
     Rows,
+    flag_decisions_source,
     intents_source,
+    read_flag_decision_rows,
     read_intent_rows,
     read_run_rows,
     rows_source,
@@ -63,7 +66,8 @@ class _Plan:
     sources: dict[str, Source]
     missing: list[Source]
     runs: Rows
-    intents_source: str
+    sources_of_wholes: Mapping[str, str]
+    """Table -> a hash of what it is made from."""
     skipped: tuple[str, ...]
     stale_wholes: frozenset[str]
 
@@ -83,7 +87,8 @@ def _plan(project: Project, folder: TableFolder, *, anew: bool) -> _Plan:
     }
     covered = {key for segment in live.values() for key in segment.members} | unreadable.keys()
     runs, intents = read_run_rows(project), intents_source(project)
-    wanted = {"intents": intents, "runs": rows_source(runs)}
+    decisions = flag_decisions_source(project)
+    wanted = {"intents": intents, "runs": rows_source(runs), "flag_decisions": decisions}
     wholes = {
         table: whole
         for table, whole in manifest.wholes.items()
@@ -95,7 +100,7 @@ def _plan(project: Project, folder: TableFolder, *, anew: bool) -> _Plan:
         sources=sources,
         missing=[source for key, source in sources.items() if key not in covered],
         runs=runs,
-        intents_source=intents,
+        sources_of_wholes=wanted,
         skipped=skipped,
         stale_wholes=frozenset(wanted.keys() - wholes.keys()),
     )
@@ -171,9 +176,12 @@ def _merge(folder: TableFolder, sources: dict[str, Source], built: Built) -> Non
 
 
 def _whole(project: Project, folder: TableFolder, table: str, plan: _Plan) -> Whole:
-    if table == "runs":
-        return write_whole(folder, table, rows_source(plan.runs), plan.runs)
-    return write_whole(folder, table, plan.intents_source, read_intent_rows(project))
+    read = {
+        "runs": lambda _: plan.runs,
+        "intents": read_intent_rows,
+        "flag_decisions": read_flag_decision_rows,
+    }
+    return write_whole(folder, table, plan.sources_of_wholes[table], read[table](project))
 
 
 def _retired(folder: TableFolder, manifest: Manifest, before: Manifest) -> dict[str, float]:

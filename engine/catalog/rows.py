@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine.catalog.columns import TRAJECTORY_TABLES
+from engine.catalog.judged import claim_rows, flags_of, verdict_rows
 from engine.catalog.messages import TurnMessage, call_ids, turn_messages
 from engine.catalog.signals import Recovery, failure_of, recoveries
 from engine.schema.chat import ToolSchema
+from engine.schema.flags import FlagDecision
 from engine.schema.intent import DedupDecision, Intent
 from engine.schema.reexecution import CallVerdict, Reexecution
 from engine.schema.run import RunConfig, RunStatus
@@ -36,6 +38,8 @@ def trajectory_rows(
         "tool_calls": calls,
         "file_changes": list(_change_rows(trajectory, calls)),
         "recoveries": list(_recovery_rows(mended, calls)),
+        "verdicts": list(verdict_rows(trajectory)),
+        "claims": list(claim_rows(trajectory)),
     }
     for table in TRAJECTORY_TABLES:
         for row in rows[table]:
@@ -71,10 +75,14 @@ def _trajectory_row(
         "failure_cause": trajectory.failure_cause,
         "model_user": provenance.user.model,
         "model_agent": provenance.agent.model,
+        "reader": provenance.reader,
         "sandbox_proven": provenance.sandbox.proven,
         "tool_schemas_hash": _schemas_hash(provenance.tools),
         "n_file_changes": sum(len(call.ledger.changes) for call in calls),
         "n_utterance_attempts": sum(len(turn.utterance.attempts) for turn in trajectory.turns),
+        "n_flags": len(flags_of(trajectory)),
+        "n_refusals": sum(turn.refusal is not None for turn in trajectory.turns),
+        "n_compactions": sum(s.compaction is not None for t in trajectory.turns for s in t.steps),
         "duration_s": trajectory.duration_s,
         "tokens": usage.prompt_tokens + usage.completion_tokens,
         "cost_usd": usage.cost_usd,
@@ -115,6 +123,7 @@ def _turn_rows(trajectory: Trajectory) -> Iterator[Row]:
             "n_failed_calls": sum(call.failed for call in calls),
             "reason": turn.utterance.reason,
             "failure": turn.failure,
+            "refusal": turn.refusal,
         }
 
 
@@ -245,6 +254,7 @@ def run_row(config: RunConfig, status: RunStatus) -> Row:
         "state": status.state,
         "user": config.user,
         "agent": config.agent,
+        "judge": config.judge,
         "sandbox": config.sandbox,
         "n_total": status.n_total,
         "n_done": status.n_done,
@@ -255,6 +265,20 @@ def run_row(config: RunConfig, status: RunStatus) -> Row:
         "started_at": _utc(status.started_at),
         "updated_at": _utc(status.updated_at),
         "message": status.message,
+    }
+
+
+def flag_decision_row(decision: FlagDecision) -> Row:
+    """The flag_decisions table's row of one decision."""
+    return {
+        "trajectory_id": decision.trajectory_id,
+        "turn": decision.turn,
+        "said_by": decision.said_by,
+        "check_name": decision.check,
+        "decision": decision.decision,
+        "author": decision.author,
+        "created_at": _utc(decision.created_at),
+        "note": decision.note,
     }
 
 

@@ -1,4 +1,4 @@
-"""The tables that are rebuilt as a whole: intents and runs."""
+"""The tables that are rebuilt as a whole: intents, runs and what curators said of flags."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from pydantic import BaseModel, ValidationError
 
 from engine.catalog.columns import polars_schema
 from engine.catalog.manifest import Whole
-from engine.catalog.rows import Row, intent_row, run_row
+from engine.catalog.rows import Row, flag_decision_row, intent_row, run_row
 from engine.catalog.segments import frame_of, new_name, parquet_bytes
 from engine.errors import NotFoundError, StudioError, one_line
+from engine.schema.flags import FlagDecision
 from engine.schema.intent import DedupDecision, Intent, Overrule
 from engine.store.files import R, first_problem, read_bytes
+from engine.store.flags import latest_decisions
 from engine.store.intents import latest, list_batches, read_batch
 from engine.store.project import Project
 from engine.store.runs import list_run_ids, read_config, read_status
@@ -109,6 +111,18 @@ def read_run_rows(project: Project) -> Rows:
         except OverflowError as error:
             problems.append(f"{run.root} has a time that no table holds: {one_line(error)}")
     return Rows(rows, tuple(problems))
+
+
+def flag_decisions_source(project: Project) -> str:
+    """A hash that changes with every decision."""
+    return _hash(str(stamp_of(project.paths.flag_decisions)))
+
+
+def read_flag_decision_rows(project: Project) -> Rows:
+    """A row for every decision that counts; a line that cannot be read is a problem."""
+    problems: list[str] = []
+    said = latest_decisions(_scan_lines(project.paths.flag_decisions, FlagDecision, problems))
+    return Rows([flag_decision_row(decision) for decision in said.values()], tuple(problems))
 
 
 def rows_source(found: Rows) -> str:

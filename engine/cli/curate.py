@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from engine.cli.base import SEED, FiniteFloat, Session, pass_session, progress_on_stderr, say, table
+from engine.cli.corpus import corpus_json, corpus_text
 from engine.cli.reexecution import reexecution_json, reexecution_text
 
 
@@ -55,6 +56,24 @@ def show(session: Session, trajectory_id: str) -> None:
             lines.append(f"    {call.name} ({mark}): {' '.join(call.arguments.split())[:160]}")
         lines.append(f"    agent: {turn.answer or turn.failure}")
     session.answer(trajectory.model_dump(mode="json"), "\n".join(lines))
+
+
+@trajectories.command()
+@click.option("--where", default=None, help="SQL condition over the trajectories table.")
+@pass_session
+def stats(session: Session, where: str | None) -> None:
+    """The corpus in figures, each beside the paper's."""
+    from engine.catalog import Catalog, TrajectoryFilter
+    from engine.curate.corpus import corpus_of
+    from engine.query.run import select_ids
+    from engine.taxonomy import current_taxonomy
+
+    project = session.project()
+    with Catalog.open(project) as catalog:
+        _report(catalog.problems)
+        ids = tuple(select_ids(catalog.files, where)) if where else None
+        corpus = corpus_of(catalog, current_taxonomy(project), TrajectoryFilter(ids=ids))
+    session.answer(corpus_json(corpus), corpus_text(corpus))
 
 
 @trajectories.command()

@@ -11,10 +11,11 @@ from engine.cli.base import SEED, FiniteFloat, Session, pass_session, progress_o
 from engine.errors import InputError, one_line
 
 if TYPE_CHECKING:
+    from engine.generation import Generated
     from engine.intents.diversity import Diversity
     from engine.intents.review import Pair
     from engine.intents.vendi import MarginalGain
-    from engine.pipeline import Deduplicated, Generated
+    from engine.pipeline import Deduplicated
 
 _GROUPINGS = ["domain", "task", "persona", "industry", "complexity"]
 _OVERRULED = {
@@ -37,7 +38,7 @@ def intents() -> None:
     default=None,
     help="Default: the project's, and the next one for each batch after the first.",
 )
-@click.option("--realizer", default="scripted", show_default=True, help="scripted or openai:MODEL.")
+@click.option("--realizer", default=None, help="scripted or openai:MODEL[@ENDPOINT]; default the project's.")
 @click.option(
     "--where", default=None, help="Narrows the cells, e.g. 'domain=file-io and complexity=complex'."
 )
@@ -54,7 +55,7 @@ def sample(
     session: Session,
     count: int,
     seed: int | None,
-    realizer: str,
+    realizer: str | None,
     where: str | None,
     *,
     by_gain: bool,
@@ -62,15 +63,15 @@ def sample(
     preview: bool,
 ) -> None:
     """Draw cells and realise them as one new batch."""
+    from engine.generation import generate_intents
     from engine.intents.propose import BALANCE
-    from engine.pipeline import generate_intents
 
     if balance is not None and not by_gain:
         raise click.UsageError("--balance goes with --by-gain")
     weight = (BALANCE if balance is None else balance) if by_gain else None
     project = session.project()
     if preview:
-        if realizer != "scripted":
+        if (realizer or project.settings.realizer) != "scripted":
             raise InputError("--preview needs the scripted realiser: a model does not write the same twice")
         _preview(session, count, seed, where, weight)
         return
@@ -146,7 +147,7 @@ def _preview(
 @pass_session
 def propose(session: Session, count: int, seed: int | None, where: str | None, balance: float) -> None:
     """The cells that the pool needs most, with the evidence; 'sample --by-gain' realises such cells."""
-    from engine.pipeline import propose_intents
+    from engine.generation import propose_intents
 
     proposals = propose_intents(session.project(), count, seed=seed, where=where, balance=balance)
     value = [

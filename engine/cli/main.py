@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from engine import __version__
-from engine.cli import curate, image, intents, runs, setup, taxonomy
+from engine.cli import curate, endpoint, image, intents, meters, model, reader, runs, setup, taxonomy
 from engine.cli.base import Session, say
 from engine.errors import InputError, StudioError, one_line
 from engine.paths import default_project
@@ -32,7 +32,7 @@ def cli(context: click.Context, root: Path | None, as_json: bool) -> None:
     context.obj = Session(root or default_project(), as_json)
 
 
-for module in (setup, taxonomy, intents, runs, curate, image):
+for module in (setup, endpoint, model, taxonomy, intents, runs, curate, meters, reader, image):
     for command in module.COMMANDS:
         cli.add_command(command)
 

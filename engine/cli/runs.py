@@ -22,10 +22,37 @@ def run() -> None:
 @click.option("--count", type=click.IntRange(1), default=None, help="How many intents to play; default all.")
 @click.option("--where", default=None, help="SQL condition over the intents table.")
 @click.option("--concurrency", type=click.IntRange(1, 256), default=2, show_default=True)
-@click.option("--user", default=None, help="scripted or openai:MODEL; default the project's.")
-@click.option("--agent", default=None, help="scripted or openai:MODEL; default the project's.")
+@click.option("--user", default=None, help="scripted or openai:MODEL[@ENDPOINT]; default the project's.")
+@click.option("--agent", default=None, help="scripted or openai:MODEL[@ENDPOINT]; default the project's.")
+@click.option(
+    "--judge",
+    default=None,
+    help="Who reads the user's messages beside the rules: scripted is the project's own reader; or "
+    "openai:MODEL[@ENDPOINT]; default the project's.",
+)
 @click.option("--sandbox", default=None, help="bubblewrap or docker; default the project's.")
 @click.option("--max-turns", type=click.IntRange(1, 200), default=20, show_default=True)
+@click.option(
+    "--max-context-tokens",
+    type=click.IntRange(500),
+    default=100_000,
+    show_default=True,
+    help="What one model call of the agent is sent at most, by estimate; more is compacted.",
+)
+@click.option(
+    "--model-timeout",
+    type=FiniteFloat(0, 86_400, min_open=True),
+    default=120,
+    show_default=True,
+    help="Seconds that one model call may take, its retries included; a model of this machine needs more.",
+)
+@click.option(
+    "--on-failed-utterance",
+    type=click.Choice(["send", "end"]),
+    default="send",
+    show_default=True,
+    help="When no message of the user model passes the checks: send the best, or end the rollout.",
+)
 @click.option("--budget-usd", type=FiniteFloat(0, min_open=True), default=None)
 @click.option("--seed", type=SEED, default=None, help="Default: the project's.")
 @click.option("--wait", is_flag=True, help="Stay until the run ends.")
@@ -37,15 +64,21 @@ def start(  # noqa: PLR0913 (the options of one command)
     concurrency: int,
     user: str | None,
     agent: str | None,
+    judge: str | None,
     sandbox: str | None,
     max_turns: int,
+    max_context_tokens: int,
+    model_timeout: float,
+    on_failed_utterance: str,
     budget_usd: float | None,
     seed: int | None,
     wait: bool,
 ) -> int:
     """Start a run in a process of its own."""
+    from engine.build import SCRIPTED
+    from engine.providers.weights import MINILM, find_weights
     from engine.runs import RunRequest, run_status, start_run
-    from engine.schema.run import Limits
+    from engine.schema.run import Limits, OnFailedUtterance
 
     project = session.project()
     request = RunRequest(
@@ -53,12 +86,20 @@ def start(  # noqa: PLR0913 (the options of one command)
         where=where,
         user=user,
         agent=agent,
+        judge=judge,
         sandbox=sandbox,
         concurrency=concurrency,
         seed=seed,
         budget_usd=budget_usd,
-        limits=Limits(max_turns=max_turns),
+        limits=Limits(
+            max_turns=max_turns,
+            max_context_tokens=max_context_tokens,
+            model_timeout_s=model_timeout,
+            on_failed_utterance=OnFailedUtterance(on_failed_utterance),
+        ),
     )
+    if (judge or project.settings.judge) == SCRIPTED and find_weights(MINILM) is None:
+        say("the reader's weights are not here: rules alone judge the user's messages ('ise-studio weights')")
     run_id = start_run(project, request)
     if wait:
         return _wait(session, project, run_id)

@@ -25,13 +25,16 @@ def new(session: Session, folder: Path, seed: int) -> None:
 
 
 @click.command()
+@click.option("--chat", is_flag=True, help="Fetch the small chat model of 'model serve' instead (1.1 GB).")
 @pass_session
-def weights(session: Session) -> None:
-    """Fetch all-mpnet-base-v2, check its hash and keep it in the cache folder."""
-    from engine.providers.weights import fetch_weights
+def weights(session: Session, chat: bool) -> None:
+    """Fetch the embedder and the reader of messages, check their hashes, keep them in the cache folder."""
+    from engine.providers.chat_weights import QWEN
+    from engine.providers.weights import MINILM, MPNET, fetch_weights
 
-    folder = fetch_weights(say)
-    session.answer({"weights": str(folder)}, f"the weights are in {folder}")
+    specs = (QWEN,) if chat else (MPNET, MINILM)
+    folders = [str(fetch_weights(say, spec)) for spec in specs]
+    session.answer({"weights": folders}, f"the weights are in {' and '.join(folders)}")
 
 
 @click.command()

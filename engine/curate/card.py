@@ -39,7 +39,8 @@ def render_card(manifest: Manifest, statistics: Statistics) -> str:
             _FORMAT,
             "## Licence\n",
             "No licence is set by the export. Before you publish, decide on one and write it here and in the "
-            "head of this file; mind the terms of the models named under *agent* and *user simulator*.\n",
+            "head of this file; mind the terms of the models named under *agent*, *user simulator* and "
+            "*reader of messages*.\n",
         )
     )
 

@@ -62,6 +62,7 @@ def _said(trajectory: Trajectory) -> dict[str, set[str]]:
         "tool": {call.name for call in trajectory.tool_calls()},
         "user simulator": {f"{user.provider}: {user.model}"},
         "agent": {f"{agent.provider}: {agent.model}"},
+        "reader of messages": {provenance.reader or "rules alone"},
         "sandbox": {provenance.sandbox.backend},
         "taxonomy version": {provenance.taxonomy_version},
         "engine version": {provenance.engine_version},

@@ -98,6 +98,6 @@ def vectors_of(project: Project, model: str, intents: Sequence[Intent]) -> NDArr
     if vectors.missing:
         raise InputError(
             f"{len(vectors.missing)} of {len(intents)} intents have no {model} vector: "
-            "embed first with 'ise-studio intents embed'"
+            "embed first with 'ise-studio intents embed', or a random part of them with its --sample N"
         )
     return vectors.array

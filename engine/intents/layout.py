@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.intents.compiled import keep_compiled
 from engine.ports import Progress
 
 if TYPE_CHECKING:
@@ -34,14 +35,16 @@ def umap_coordinates(
 ) -> NDArray[np.float32]:
     """UMAP of the rows of `x` by cosine, float32, shape (n, 2); their PCA if there are fewer than 5.
 
-    The same rows and seed give the same layout on one machine. The first call in a process compiles for up to
-    a minute. `progress` is told the start and the end only: UMAP does not report in between.
+    The same rows and seed give the same layout on one machine. The first call on a machine compiles for up to
+    a minute, the first in a process for a few seconds, with many points 20. `progress` is told the start and
+    the end only: UMAP does not report in between.
     """
     n = len(x)
     if n < FEWEST:
         return pca_coordinates(x)
     from umap import UMAP
 
+    keep_compiled()
     if progress:
         progress(0, n)
     # A seed means one thread (said here, or umap warns); no distance is too far (or points get lost); the

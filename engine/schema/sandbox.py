@@ -188,7 +188,10 @@ class Account(Record):
     sessions: tuple[SessionState, ...] = ()
     """The background sessions that the call was about."""
     left: tuple[LeftProcess, ...] = ()
-    """Processes that lived when the call was over and did not when it began."""
+    """Processes that lived when the call was over and did not when it began.
+
+    Those of a session that went on beside the call are not among them.
+    """
     n_left: Count = 0
     """How many those are; more than `left` holds where there were over 50."""
 

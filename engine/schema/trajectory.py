@@ -10,6 +10,7 @@ from pydantic import Field
 
 from engine.schema.base import Count, Int64, Record, Slug
 from engine.schema.chat import ModelInfo, ToolSchema, Usage
+from engine.schema.compaction import Compaction
 from engine.schema.intent import Intent
 from engine.schema.sandbox import IMPORTED, LedgerEntry, SandboxInfo
 from engine.schema.told import told_failure
@@ -25,7 +26,14 @@ class StopReason(StrEnum):
     TIME_LIMIT = "time_limit"
     BUDGET_LIMIT = "budget_limit"
     STEP_LIMIT = "step_limit"
+    """One turn took all its steps without an answer."""
+    CALL_LIMIT = "call_limit"
+    """The rollout took all its tool calls."""
     AGENT_FAILED = "agent_failed"
+    AGENT_REFUSED = "agent_refused"
+    """The agent declined to work, several turns in a row."""
+    AGENT_LOOPED = "agent_looped"
+    """The agent repeated itself and went on after it was told."""
     USER_FAILED = "user_failed"
     WORKSPACE_FAILED = "workspace_failed"
 
@@ -62,13 +70,38 @@ class ToolCall(Record):
         return told_failure(self.name, self.arguments, self.observation)
 
 
+def noted(text: str, note: str | None) -> str:
+    """`text` as the agent read it: with the note at its end where there is one."""
+    return f"{text}\n\n{note}" if note else text
+
+
 class Step(Record):
-    """One model call of the agent with its tool calls and their observations."""
+    """One model call of the agent with its tool calls and their observations.
+
+    The calls of one message run one after another, as written, each on what those before it left in the
+    workspace, and the rest also after one that failed: so the ledger can say which call did what.
+    """
 
     content: str = ""
     reasoning: str | None = None
+    raw: str | None = None
+    """The model's own text, where its calls or its answer had to be read out of it."""
     tool_calls: tuple[ToolCall, ...] = ()
     usage: Usage = Usage()
+    compaction: Compaction | None = None
+    """What was left out of the messages before this model call, where they were too long."""
+    note: str | None = None
+    """What the engine told the agent after this step: that it repeats itself.
+
+    The agent reads it at the end of the step's last observation or, where the step is an answer, at the end
+    of the user's next message.
+    """
+
+    def observed(self) -> Iterator[tuple[ToolCall, str]]:
+        """Each call with what the agent read of it: its observation, the last one with the step's note."""
+        last = len(self.tool_calls) - 1
+        for position, call in enumerate(self.tool_calls):
+            yield call, noted(call.observation, self.note if position == last else None)
 
 
 class EvidenceCall(Record):
@@ -147,6 +180,8 @@ class Attempt(Record):
     text: str
     verdicts: tuple[Verdict, ...] = ()
     claims: tuple[Claim, ...] = ()
+    judging: Usage = Usage()
+    """What a model behind an endpoint consumed to judge it."""
 
     @property
     def passed(self) -> bool:
@@ -164,6 +199,7 @@ class Utterance(Record):
     """What it was given of the turn before; None for the opening."""
     attempts: tuple[Attempt, ...] = ()
     usage: Usage = Usage()
+    """Of all attempts, and of judging them."""
 
 
 class Turn(Record):
@@ -178,8 +214,16 @@ class Turn(Record):
     """Why the turn has no answer, one line."""
     failed_usage: Usage = Usage()
     """What the model call consumed that ended the turn by failing."""
+    refusal: str | None = None
+    """The line by which the agent declined to work, where it did; the answer holds all that it said."""
     verdicts: tuple[Verdict, ...] = ()
     """What the checks said of the answer."""
+
+    @property
+    def note_left(self) -> str | None:
+        """The note that the agent reads with the user's next message."""
+        last = self.steps[-1] if self.steps else None
+        return last.note if last and not last.tool_calls else None
 
     def tool_calls(self) -> Iterator[ToolCall]:
         """The turn's tool calls, in order."""
@@ -215,6 +259,10 @@ class Provenance(Record):
     sandbox: SandboxInfo
     tools: tuple[ToolSchema, ...]
     system_prompt: str
+    reader: str | None = None
+    """The model that read the user's messages, beside the rules; None where they alone judged."""
+    judge: ModelInfo | None = None
+    """The same with its provider and sampling parameters; None in records from before these were kept."""
 
 
 class Trajectory(Record):
@@ -238,7 +286,7 @@ class Trajectory(Record):
 
     @property
     def usage(self) -> Usage:
-        """Tokens, seconds and cost of both models together."""
+        """Tokens, seconds and cost of both models and of a judge's, which counts as the user's, together."""
         return self.user_usage + self.agent_usage
 
     def tool_calls(self) -> Iterator[ToolCall]:

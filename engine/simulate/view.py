@@ -83,13 +83,21 @@ def _net_kind(first: ChangeKind, last: ChangeKind) -> ChangeKind | None:
 
 
 def _still_running(calls: Iterable[ToolCall]) -> tuple[str, ...]:
-    """Commands of the sessions that ran when one of the calls was last about them, in the sessions' order."""
-    last: dict[str, SessionState] = {}
+    """Commands that run in the background when the turn last hears of them.
+
+    First sessions, in their order; then processes that a call without a session left behind, as `server &`.
+    """
+    sessions: dict[str, SessionState] = {}
+    left: dict[int, str] = {}
     for call in calls:
-        if call.ledger.limit in _ENDS_ALL and not call.ledger.sessions:
-            last.clear()
-        last.update({state.session_id: state for state in call.ledger.sessions})
-    return tuple(_shorten(state.command) for state in last.values() if state.running)[:_MAX_CALLS]
+        entry = call.ledger
+        if entry.limit in _ENDS_ALL and not entry.sessions:
+            sessions.clear()
+            left.clear()
+        sessions.update({state.session_id: state for state in entry.sessions})
+        left.update({} if entry.sessions else {process.pid: process.command for process in entry.left})
+    running = [state.command for state in sessions.values() if state.running]
+    return tuple(dict.fromkeys(map(_shorten, [*running, *left.values()])))[:_MAX_CALLS]
 
 
 def user_view(trajectory: Trajectory) -> tuple[ChatMessage, ...]:

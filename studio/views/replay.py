@@ -15,6 +15,7 @@ from studio.widgets import content, conversation, errors, ledger
 from studio.widgets.again import reexecution_row
 from studio.widgets.empty import PAGES, empty_state
 from studio.widgets.frame import page_head
+from studio.widgets.judging import Judging
 from studio.widgets.plain import escaped, plural, words
 from studio.widgets.scroll import scroll_to_chosen
 from studio.widgets.steps import Place, browse, failed_places, place_of, steer
@@ -57,7 +58,7 @@ def view() -> None:
     steer(trajectory, place)
     left, right = st.columns([11, 10], gap="medium")
     with left:
-        _conversation(trajectory, place)
+        _conversation(trajectory, place, Judging(project, trajectory))
     with right:
         _ledger(trajectory, place, run, made)
 
@@ -87,9 +88,10 @@ def _head(trajectory: Trajectory) -> None:
         browse(trajectory.trajectory_id)
         st.page_link(PAGES["trajectories"], label="List", icon=":material/table_rows:")
     user, agent = provenance.user, provenance.agent
+    read_by = f" · messages read by {provenance.reader}" if provenance.reader else ""
     content.quiet(
         f"{trajectory.trajectory_id} · run {provenance.run_id} · "
-        f"user {user.provider}/{user.model} · agent {agent.provider}/{agent.model}",
+        f"user {user.provider}/{user.model} · agent {agent.provider}/{agent.model}{read_by}",
         "origin",
     )
     if trajectory.failure_cause:
@@ -103,13 +105,15 @@ def _sandbox_badge(sandbox: SandboxInfo) -> None:
         st.badge("isolation not proven", color="red")
 
 
-def _conversation(trajectory: Trajectory, place: Place) -> None:
+def _conversation(trajectory: Trajectory, place: Place, judging: Judging) -> None:
     turn = trajectory.turns[place.turn]
     conversation.persona_header(trajectory.intent)
-    conversation.user_says(turn)
+    conversation.user_says(turn, judging)
     conversation.agent_does(turn)
+    judging.answer(turn)
     if place.turn == len(trajectory.turns) - 1 and trajectory.outcome is not None:
         conversation.outcome(trajectory.outcome)
+        judging.ending()
 
 
 def _ledger(trajectory: Trajectory, place: Place, run: RunPaths, made: Reexecution | None) -> None:

@@ -138,6 +138,35 @@ def lines(
     show(figure, key=key, title=title, height=height)
 
 
+def intervals(points: Sequence[tuple[str, float, float, float, str]], *, key: str, title: str) -> None:
+    """Points with their intervals, first on top. A point is its name, value, low, high and a word on it."""
+    import plotly.graph_objects as go
+
+    values = [value for _, value, _, _, _ in points]
+    figure = go.Figure(
+        go.Scatter(
+            x=values,
+            y=[plain_label(name) for name, *_ in points],
+            mode="markers",
+            marker={"size": 9, "color": FIRST},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [high - value for _, value, _, high, _ in points],
+                "arrayminus": [value - low for _, value, low, _, _ in points],
+                "color": QUIET,
+                "thickness": 2,
+                "width": 5,
+            },
+            customdata=[word for *_, word in points],
+            hovertemplate="%{y}: %{x:.2f} % (%{customdata})<extra></extra>",
+        )
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
+    figure.update_xaxes(rangemode="tozero", ticksuffix=" %")
+    show(figure, key=key, title=title, height=70 + 26 * max(len(points), 1))
+
+
 def heat(names: Sequence[str], counts: Mapping[tuple[str, str], int], *, key: str, title: str) -> None:
     """A symmetric matrix of counts in logarithmic colour; a pair counts in whichever order it stands."""
     import math

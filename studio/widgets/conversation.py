@@ -8,6 +8,7 @@ from itertools import count
 
 import streamlit as st
 
+from engine.schema.compaction import Compaction, CompactionCause
 from engine.schema.intent import Intent
 from engine.schema.trajectory import (
     Evidence,
@@ -16,11 +17,11 @@ from engine.schema.trajectory import (
     Step,
     ToolCall,
     Turn,
-    Utterance,
-    Verdict,
 )
 from studio.widgets import content
+from studio.widgets.judging import Judging
 from studio.widgets.ledger import ending_badge
+from studio.widgets.plain import count as thousands
 from studio.widgets.plain import plural
 
 
@@ -46,44 +47,17 @@ def persona_header(intent: Intent) -> None:
             content.quiet(f"{name}: {value}", f"intent-{name.lower()}")
 
 
-def user_says(turn: Turn) -> None:
-    """The utterance, how it passed the role lock, and the evidence that its writer was given."""
+def user_says(turn: Turn, judging: Judging) -> None:
+    """The utterance, its writer's reason, what the checks said, and the evidence that was given."""
     utterance = turn.utterance
     with st.container(key=f"said-user-{turn.index}", gap="xsmall"):
         st.caption("User")
         content.prose(utterance.text, f"utterance-{turn.index}")
-        _role_lock(utterance, turn.index)
+        if utterance.reason:
+            content.quiet(f"Reason: {utterance.reason}", f"reason-{turn.index}")
+        judging.utterance(turn)
         if utterance.evidence is not None:
             _evidence(utterance.evidence, turn.index)
-
-
-def _role_lock(utterance: Utterance, index: int) -> None:
-    attempts = utterance.attempts
-    n_refused = sum(not a.passed for a in attempts)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if not attempts:
-            st.badge("role lock: not checked", color="gray")
-        elif n_refused == 0:
-            st.badge("role lock: passed", color="green")
-        elif attempts[-1].passed:
-            st.badge(f"role lock: passed at attempt {len(attempts)}", color="orange")
-        else:
-            st.badge(f"role lock: {plural(n_refused, 'attempt')} refused", color="red")
-    if utterance.reason:
-        content.quiet(f"Reason: {utterance.reason}", f"reason-{index}")
-    if attempts:
-        with st.expander(f"Role-lock verdicts · {plural(len(attempts), 'attempt')}", type="compact"):
-            for number, attempt in enumerate(attempts, start=1):
-                sent = attempt.text == utterance.text
-                st.caption(f"Attempt {number}{', as it was sent' if sent else ''}")
-                if not sent:
-                    content.block(attempt.text)
-                content.block("\n".join(_verdict_line(verdict) for verdict in attempt.verdicts))
-
-
-def _verdict_line(verdict: Verdict) -> str:
-    word = "passed" if verdict.passed else "REFUSED"
-    return f"{word:<8} {verdict.check}  {verdict.detail}".rstrip()
 
 
 def _evidence(evidence: Evidence, index: int) -> None:
@@ -119,9 +93,14 @@ def agent_does(turn: Turn) -> None:
         elif turn.failure:
             st.badge("no answer", color="red")
             content.block(turn.failure)
+        if turn.refusal:
+            st.badge("refusal", color="orange")
+            content.quiet(turn.refusal, f"refusal-{turn.index}")
 
 
 def _step(step: Step, key: str, numbers: Iterator[int]) -> None:
+    if step.compaction:
+        st.caption(_left_out(step.compaction))
     if step.content and step.tool_calls:
         content.prose(step.content, f"step-{key}")
     if step.reasoning:
@@ -129,6 +108,23 @@ def _step(step: Step, key: str, numbers: Iterator[int]) -> None:
             content.prose(step.reasoning, f"reasoning-{key}")
     for call in step.tool_calls:
         _call(call, next(numbers))
+    if step.note:
+        content.quiet(f"The agent was told: {step.note}", f"note-{key}")
+
+
+def _left_out(done: Compaction) -> str:
+    """What the agent no longer saw from a step on; the record still holds it."""
+    counts = (
+        (len(done.shortened), "observation shortened", "observations shortened"),
+        (done.n_turns_dropped, "earlier turn without its steps", "earlier turns without their steps"),
+        (done.n_steps_dropped, "step of this turn left out", "steps of this turn left out"),
+    )
+    parts = ", ".join(plural(n, one, many) for n, one, many in counts if n)
+    asked = " after the endpoint refused it as too long" if done.cause is CompactionCause.ENDPOINT else ""
+    return (
+        f"Context compacted here{asked}: {parts}. "
+        f"About {thousands(done.tokens_before)} tokens became {thousands(done.tokens_after)}."
+    )
 
 
 def _call(call: ToolCall, number: int) -> None:

@@ -6,12 +6,14 @@ import streamlit as st
 
 PAGES = {
     "overview": "views/overview.py",
+    "models": "views/models.py",
     "doctor": "views/doctor.py",
     "taxonomy": "views/taxonomy.py",
     "intents": "views/intents.py",
     "runs": "views/runs.py",
     "trajectories": "views/trajectories.py",
     "replay": "views/replay.py",
+    "meters": "views/meters.py",
     "export": "views/export.py",
 }
 """The file pages by name, relative to the app."""

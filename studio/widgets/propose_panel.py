@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from engine.generation import next_seed
 from engine.intents.propose import BALANCE, Proposal
 from engine.intents.where import parse_where
-from engine.pipeline import next_seed
 from engine.schema.taxonomy import Taxonomy
 from engine.store.project import Project
 from studio import cached

@@ -90,6 +90,7 @@ def _facts(status: RunStatus, config: RunConfig) -> str:
     parts = [
         f"user {config.user}",
         f"agent {config.agent}",
+        f"judge {config.judge}",
         f"sandbox {config.sandbox}",
         f"{config.concurrency} at a time",
         f"at most {plural(config.limits.max_turns, 'turn')}",

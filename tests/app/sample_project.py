@@ -9,6 +9,9 @@ from engine.schema.run import RunState
 from engine.schema.sandbox import ChangeKind, FileChange, LeftProcess, SessionState
 from engine.schema.trajectory import (
     Attempt,
+    Claim,
+    ClaimKind,
+    ClaimStanding,
     Evidence,
     EvidenceCall,
     Step,
@@ -28,6 +31,21 @@ HOSTILE = (
 """Text that would send a request, run a script or change its looks if anything rendered it."""
 
 MAIN = "t-depot-0001"
+_OPENING = "Morning. Start with the roster file for the night shift, please: depot, night and crew size."
+_SECOND = "Good, I see roster.csv and that check.py passed. Add the southern depot and tell me the crew."
+_WRONG = Verdict(check="state_claims", passed=False, detail="'check.py passed': no call ran check.py")
+_PASSED = Verdict(check="perspective_lock", passed=True)
+_CLAIMS = (
+    Claim(
+        kind=ClaimKind.FILE_NAME, text="roster.csv", standing=ClaimStanding.EVIDENCED, source="made at turn 1"
+    ),
+    Claim(
+        kind=ClaimKind.STATE,
+        text="check.py passed",
+        standing=ClaimStanding.CONTRADICTED,
+        source="no call ran check.py",
+    ),
+)
 DIFF = "--- a/roster.csv\n+++ b/roster.csv\n@@ -1,2 +1,3 @@\n depot,night,crew\n-north,1,4\n+south,1,3\n"
 
 
@@ -86,23 +104,23 @@ def _first(project: Project) -> Turn:
         ),
     )
     utterance = Utterance(
-        text="Morning. Start with the roster file for the night shift, please: depot, night and crew size.",
+        text=_OPENING,
         reason="Opens with one small step.",
         attempts=(
             Attempt(
                 text="Would you like me to create the roster for you?",
                 verdicts=(
                     Verdict(
-                        check="no_offer_of_service",
+                        check="perspective_lock",
                         passed=False,
-                        detail="sounds like an assistant: 'Would you like me to'",
+                        detail="it speaks as the agent: 'Would you like me to'",
                     ),
-                    Verdict(check="no_state_claim", passed=True),
+                    Verdict(check="state_claims", passed=True),
                 ),
             ),
             Attempt(
-                text="Morning. Start with the roster file…",
-                verdicts=(Verdict(check="no_offer_of_service", passed=True),),
+                text=_OPENING,
+                verdicts=(Verdict(check="perspective_lock", passed=True),),
             ),
         ),
     )
@@ -153,9 +171,9 @@ def _second(project: Project) -> Turn:
         created=("roster.csv",),
     )
     utterance = Utterance(
-        text="Good, I see roster.csv. Add the southern depot and tell me the total crew.",
+        text=_SECOND,
         evidence=evidence,
-        attempts=(Attempt(text="Good, …", verdicts=(Verdict(check="no_offer_of_service", passed=True),)),),
+        attempts=(Attempt(text=_SECOND, verdicts=(_WRONG, _PASSED), claims=_CLAIMS),),
     )
     steps = (
         Step(tool_calls=calls[:1]),
@@ -189,7 +207,16 @@ def _third(project: Project) -> Turn:
         ),
         attempts=(
             Attempt(
-                text=HOSTILE, verdicts=(Verdict(check="no_offer_of_service", passed=True, detail=HOSTILE),)
+                text=HOSTILE,
+                verdicts=(Verdict(check="perspective_lock", passed=False, detail=HOSTILE),),
+                claims=(
+                    Claim(
+                        kind=ClaimKind.PATH,
+                        text=HOSTILE,
+                        standing=ClaimStanding.CONTRADICTED,
+                        source=HOSTILE,
+                    ),
+                ),
             ),
         ),
     )

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.errors import InputError
+from engine.runs import RunRequest
+from engine.schema.run import Limits, OnFailedUtterance
 from engine.store.curation import list_selections, read_split
 from engine.store.intents import read_decisions, read_intents
 from engine.store.project import Project
@@ -74,7 +77,7 @@ def test_the_replay_names_turn_verdicts_and_evidence(open_view: Open, sample_roo
     app = open_view(sample_root, "replay", trajectory=MAIN, turn="1")
     assert not app.exception
     labels = [e.label for e in app.expander]
-    assert "Role-lock verdicts · 2 attempts" in labels
+    assert "Verdicts · 2 attempts" in labels
     app = open_view(sample_root, "replay", trajectory=MAIN, turn="2")
     assert "Evidence the user was given · 2 calls" in [e.label for e in app.expander]
 
@@ -148,6 +151,36 @@ def test_a_refused_sandbox_says_the_mend_and_starts_nothing(
     assert not app.exception
     assert app.error
     assert list_run_ids(project) == before
+
+
+def test_a_run_is_launched_with_the_limits_of_the_form(
+    open_view: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[RunRequest] = []
+
+    def start(_: Project, request: RunRequest) -> str:
+        asked.append(request)
+        raise InputError("asked")
+
+    monkeypatch.setattr("studio.widgets.launch.start_run", start)
+    project = make_sample(tmp_path / "p")
+    settings = project.paths.settings.read_text(encoding="utf-8")
+    project.paths.settings.write_text(settings.replace('judge = "scripted"', 'judge = "openai:careful"'))
+    app = open_view(project.root, "runs")
+    for label, value in (("Turns at most", 3), ("Context tokens", 6000), ("Seconds a call", 600)):
+        next(n for n in app.number_input if n.label == label).set_value(value)
+    failed = next(s for s in app.selectbox if s.label == "When no message passes the checks")
+    failed.set_value(OnFailedUtterance.END)
+    button(app, "Start the run")
+    assert not app.exception
+    (request,) = asked
+    assert request.judge == "openai:careful", "the project's, where none is chosen"
+    assert request.limits == Limits(
+        max_turns=3,
+        max_context_tokens=6000,
+        model_timeout_s=600,
+        on_failed_utterance=OnFailedUtterance.END,
+    )
 
 
 def hashing_project(root: Path) -> Project:

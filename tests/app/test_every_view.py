@@ -9,7 +9,18 @@ import pytest
 from engine.store.project import Project
 from tests.app.opened import Open
 
-VIEWS = ("overview", "doctor", "taxonomy", "intents", "runs", "trajectories", "replay", "export")
+VIEWS = (
+    "overview",
+    "models",
+    "doctor",
+    "taxonomy",
+    "intents",
+    "runs",
+    "trajectories",
+    "replay",
+    "meters",
+    "export",
+)
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from engine import pipeline
+from engine import generation, pipeline
 from engine.intents.dedup import Thresholds
 from engine.intents.review import list_pairs, overrule_dedup
 from engine.store.intents import read_dedup_report, read_kept_intents, read_overrules
@@ -28,7 +28,7 @@ from tests.planted import add_repeats
 def pool(tmp_path: Path) -> Project:
     """A project with 20 intents and 6 repeats of them, dedup not run."""
     project = hashing_project(tmp_path / "p")
-    pipeline.generate_intents(project, 20, seed=1)
+    generation.generate_intents(project, 20, seed=1)
     add_repeats(project, 6)
     return project
 
@@ -147,14 +147,14 @@ def test_a_list_of_many_pairs_is_paged_and_the_page_follows_the_pair(open_view: 
 
 def test_new_intents_since_dedup_are_said(open_view: Open, pool: Project) -> None:
     pipeline.dedup_intents(pool, semantic=False)
-    pipeline.generate_intents(pool, 3, seed=2)
+    generation.generate_intents(pool, 3, seed=2)
     app = open_view(pool.root, "intents", tab="Repeats")
     assert "3 intents have come since: run it again" in shown(app)
 
 
 def test_where_nothing_repeats_anything_the_page_says_so(open_view: Open, tmp_path: Path) -> None:
     project = hashing_project(tmp_path / "p")
-    pipeline.generate_intents(project, 5, seed=1)
+    generation.generate_intents(project, 5, seed=1)
     pipeline.dedup_intents(project, Thresholds(lexical=1.0), semantic=False)
     app = open_view(project.root, "intents", tab="Repeats")
     assert not app.exception

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from engine import pipeline
+from engine import generation, pipeline
 from engine.intents.where import parse_where
 from engine.schema.intent import Intent
 from engine.schema.taxonomy import Taxonomy
@@ -31,7 +31,7 @@ from tests.builders import make_intent, make_persona
 def pool(tmp_path: Path) -> Project:
     """A project with 60 embedded intents."""
     project = hashing_project(tmp_path / "p")
-    pipeline.generate_intents(project, 60, seed=1)
+    generation.generate_intents(project, 60, seed=1)
     pipeline.embed_intents(project)
     pipeline.dedup_intents(project)
     return project
@@ -116,7 +116,7 @@ def test_proposals_are_made_as_they_were_shown(open_view: Open, pool: Project) -
 
 def test_proposals_without_vectors_say_that_they_see_coverage_alone(open_view: Open, tmp_path: Path) -> None:
     project = hashing_project(tmp_path / "p")
-    pipeline.generate_intents(project, 20, seed=1)
+    generation.generate_intents(project, 20, seed=1)
     app = open_view(project.root, "intents", tab="Propose")
     button(app, "Propose")
     wait_for_the_job(app, "20 cells proposed")

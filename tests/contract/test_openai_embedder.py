@@ -11,7 +11,8 @@ import pytest
 
 from engine import build
 from engine.errors import InputError, StudioError
-from engine.pipeline import embed_intents, generate_intents, pool_vendi
+from engine.generation import generate_intents
+from engine.pipeline import embed_intents, pool_vendi
 from engine.providers.embedders import embedder_name
 from engine.schema.project import EmbedderSettings, EndpointSettings, ProjectSettings
 from engine.store import Project

@@ -69,9 +69,11 @@ def test_a_time_out_is_named_with_its_seconds() -> None:
         (b'{"choices": []}', "empty"),
         (b'{"choices": [{"message": {"role": "assistant", "content": ""}}]}', "empty"),
         (b"[" * 200_000, "no chat completion"),
-        (b'{"choices": [' + b" " * (33 * 2**20) + b"]}", "no chat completion"),
+        (b'{"choices": [' + b" " * (9 * 2**20) + b"]}", "larger than 8 MiB"),
+        (b'{"error": {"message": "no room"}}', "the answer was an error: no room"),
+        (b'{"choices": [{"finish_reason": "content_filter", "message": {}}]}', "reason content_filter"),
     ],
-    ids=["no JSON", "other shape", "no choice", "no content", "nested deep", "too large"],
+    ids=["no JSON", "other shape", "no choice", "no content", "nested deep", "too large", "error", "filter"],
 )
 def test_broken_and_empty_answers_are_asked_for_again_then_named(body: bytes, problem: str) -> None:
     with pytest.raises(ModelError, match=problem):
@@ -117,7 +119,7 @@ def test_the_time_out_is_wall_time_even_where_bytes_keep_dripping_in(first: byte
 
 def test_waiting_to_ask_again_ends_at_the_time_out_too() -> None:
     began = time.monotonic()
-    with pytest.raises(ModelError, match=r"no answer within 0\.5 s"):
+    with pytest.raises(ModelError, match=r"HTTP 429; it asks for a wait of 60 s"):
         ask(lambda *_: Reply(429, b"{}", headers={"Retry-After": "60"}), timeout_s=0.5)
     assert time.monotonic() - began < 3
 
@@ -127,6 +129,7 @@ def test_waiting_to_ask_again_ends_at_the_time_out_too() -> None:
     [
         ({"prompt_tokens": -5, "completion_tokens": 3}, (0, 3)),
         ({"prompt_tokens": 1e30, "completion_tokens": 10**40}, (10**12, 10**12)),
+        ({"prompt_tokens": 10**400, "completion_tokens": True}, (10**12, 1)),
         ({"prompt_tokens": float("nan"), "completion_tokens": "many"}, (0, 0)),
         (["no", "object"], (0, 0)),
     ],
@@ -321,7 +324,7 @@ def test_the_users_requests_hold_evidence_and_its_own_words_as_assistant(backend
         return well_behaved(request, number)
 
     roll(answer, backend)
-    last = seen[-1]["messages"]
+    last = seen[1]["messages"]
     assert [m["role"] for m in last] == ["system", "user", "assistant", "user"]
     assert last[2]["content"] == "Keep the figure 42 in a.txt."
     assert '"exit_code": 1' in last[3]["content"]

@@ -1,4 +1,4 @@
-"""The playbooks that use background sessions, memory or web, played in the live sandbox to a good answer."""
+"""Playbooks with the further tools, asides and double-checks, played in the live sandbox to a good answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.playbooks import slots_in
 from engine.providers.script import Script, write_script
 from engine.providers.scripted_chat import ScriptedAgent, ScriptedUser
 from engine.rollout import play
-from engine.schema.playbook import Playbook, PlayStep
+from engine.schema.playbook import PlayStep, Way
 from engine.schema.run import Limits
 from engine.schema.tools import ToolName
 from engine.schema.trajectory import Trajectory
@@ -30,11 +30,20 @@ def tools_of(steps: tuple[PlayStep, ...]) -> set[str]:
     return {s.tool for s in steps} | {t for s in steps for b in s.branches for t in tools_of(b.steps)}
 
 
-def tools_in(book: Playbook) -> set[str]:
-    return {tool for turn in book.all_turns() for tool in tools_of(turn.steps)}
+def tools_in(way: Way) -> set[str]:
+    return {tool for turn in way.turns for tool in tools_of(turn.steps)}
 
 
-PLAYED = [name for name, book in LIBRARY.playbooks.items() if tools_in(book) - PLAIN]
+ASIDES = {aside.kind: aside for aside in LIBRARY.asides.asides} if LIBRARY.asides else {}
+WITH_BOTH = ("write-handoff", "plan-followups")
+"""Tasks that make Markdown and CSV, so that every aside finds its files."""
+PLAYED = [
+    (name, number)
+    for name, book in LIBRARY.playbooks.items()
+    for number, way in enumerate(book.ways)
+    if tools_in(way) - PLAIN
+]
+"""Task and number of each way that uses further tools."""
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +81,11 @@ def is_variant(answer: str | None, variants: tuple[str, ...]) -> bool:
     return any(re.fullmatch(".*?".join(map(re.escape, p)), answer or "", re.DOTALL) for p in patterns)
 
 
-@pytest.mark.parametrize("task_id", PLAYED)
-def test_a_playbook_with_the_further_tools_comes_to_its_answers(task_id: str, backend: Backend) -> None:
-    script = write_script(make_intent(task_ids=(task_id,)), LIBRARY, seed=3)
+@pytest.mark.parametrize(("task_id", "way"), PLAYED)
+def test_a_playbook_with_the_further_tools_comes_to_its_answers(
+    task_id: str, way: int, backend: Backend
+) -> None:
+    script = write_script(make_intent(task_ids=(task_id,)), LIBRARY, seed=3, ways={task_id: way})
     trajectory = played(script, backend)
     assert trajectory.outcome is not None
     assert trajectory.outcome.is_success
@@ -84,5 +95,31 @@ def test_a_playbook_with_the_further_tools_comes_to_its_answers(task_id: str, ba
     assert {c.name for c in trajectory.tool_calls()} - PLAIN
 
 
+@pytest.mark.parametrize("kind", ASIDES)
+def test_an_aside_finds_its_files_and_comes_to_its_answer(kind: str, backend: Backend) -> None:
+    fixed = dict.fromkeys(WITH_BOTH, 0)
+    script = write_script(make_intent(task_ids=WITH_BOTH), LIBRARY, seed=3, ways=fixed, asides=(kind,))
+    trajectory = played(script, backend)
+    (place,) = (n for n, act in enumerate(script.acts) if act.is_aside)
+    answer = trajectory.turns[place].answer
+    assert is_variant(answer, ASIDES[kind].turn.answer), answer
+    assert not slots_in(answer or "")
+    assert not slots_in(trajectory.turns[place].utterance.text)
+    assert trajectory.outcome is not None
+    assert trajectory.outcome.is_success, trajectory.outcome.reason
+
+
+@pytest.mark.parametrize("way", range(len(LIBRARY.closing.ways)))
+def test_a_double_check_looks_and_says_what_it_found(way: int, backend: Backend) -> None:
+    ways = {"write-handoff": 0, "closing": way}
+    script = write_script(make_intent(task_ids=("write-handoff",)), LIBRARY, seed=2, ways=ways)
+    trajectory = played(script, backend)
+    checked = zip(script.acts[script.closing :], trajectory.turns[script.closing :], strict=True)
+    for act, turn in checked:
+        assert is_variant(turn.answer, act.turn.answer), turn.answer
+        assert any(call.name == "exec" for call in turn.tool_calls())
+
+
 def test_the_playbooks_use_every_tool_that_there_is() -> None:
-    assert {tool for name in PLAYED for tool in tools_in(LIBRARY.playbooks[name])} == set(ToolName)
+    used = {tool for name, way in PLAYED for tool in tools_in(LIBRARY.playbooks[name].ways[way])}
+    assert used == set(ToolName)

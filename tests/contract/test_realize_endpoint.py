@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import InputError, StudioError
-from engine.pipeline import generate_intents
+from engine.generation import generate_intents
 from engine.schema.project import EndpointSettings, ProjectSettings
 from engine.store import Project
 from engine.store.intents import list_batches, read_intents

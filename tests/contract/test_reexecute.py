@@ -28,7 +28,7 @@ from engine.fidelity import reexecute_trajectories
 from engine.schema.base import utc_now
 from engine.schema.chat import ToolCallRequest
 from engine.schema.reexecution import CallVerdict, Reexecution
-from engine.schema.sandbox import IMPORTED, BlobRef, FileChange
+from engine.schema.sandbox import IMPORTED, BlobRef, ChangeKind, FileChange
 from engine.schema.trajectory import ToolCall, Trajectory
 from engine.store.project import Project
 from engine.store.reexecutions import read_reexecution, write_reexecution
@@ -373,3 +373,19 @@ def test_the_command_line_runs_them_again(tmp_path: Path, backend: Backend) -> N
     assert "2 reproduced, 0 drifted, 0 not replayable: fidelity 100.0%" in chosen.stdout
     assert call(root, "trajectories", "reexecute", "t-1", "--where", "true").returncode == 2
     assert call(root, "trajectories", "reexecute", "t-9").returncode == 2
+
+
+def test_a_folder_of_git_objects_that_the_other_sides_commit_had_made_already_is_no_drift(
+    twice: Twice,
+) -> None:
+    committed = next(n for n, c in enumerate(twice.was) if "git commit -qm one" in c.arguments)
+    later = next(n for n, c in enumerate(twice.was) if "git commit" in c.arguments and n > committed)
+    made = {c.path for c in twice.now[committed].ledger.changes} & twice.commits
+    folders = {path.rpartition("/")[0] + "/" for path in made}
+    for folder, is_explained in [*((f, True) for f in folders), ("r/.git/odd/", False)]:
+        call = twice.was[later]
+        extra = FileChange(path=folder, kind=ChangeKind.CREATED)
+        changes = (*call.ledger.changes, extra)
+        found = twice.compare(later, changed(call, changes=changes, n_changes=call.ledger.n_changes + 1), {})
+        named = [drift for drift in found.drifts if folder in drift.what]
+        assert bool(named) is not is_explained

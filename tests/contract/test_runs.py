@@ -10,13 +10,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import tomli_w
 
 from engine.errors import InputError, SandboxError
-from engine.pipeline import generate_intents
+from engine.generation import generate_intents
 from engine.runs import (
     RunRequest,
     list_runs,
@@ -43,6 +43,23 @@ def ready(project: Project) -> Project:
     return project
 
 
+class Played(NamedTuple):
+    """A run that has ended, for tests that only look at it."""
+
+    project: Project
+    ended: RunStatus
+    trajectories: list[Trajectory]
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """Four intents played."""
+    project = Project.create(tmp_path_factory.mktemp("played") / "project")
+    generate_intents(project, 12, seed=11)
+    ended = wait_for(project, start_run(project, RunRequest(count=4)))
+    return Played(project, ended, trajectories(project, ended.run_id))
+
+
 def trajectories(project: Project, run_id: str) -> list[Trajectory]:
     run = project.paths.run(run_id)
     return list(scan_trajectories(run, finished_ids(run)))
@@ -63,40 +80,38 @@ def timeless(trajectory: Trajectory) -> Any:
     """The trajectory without what differs from run to run: ids, instants, durations, process numbers.
 
     What a call left running is a look at one instant: a shell may have become its program by then, or not.
+    How much a session has written so far is another.
 
-    Git keeps instants in its index, so what stands under .git is compared by its paths only.
+    Git keeps instants in its index and tar in its archives, so these are compared by their paths only.
     """
 
     def scrub(value: Any) -> Any:
         if isinstance(value, dict):
-            if "/.git/" in str(value.get("path", "")):
-                return value["path"]
+            path = str(value.get("path", ""))
+            if "/.git/" in path or path.endswith((".tar", ".snar")):
+                return path
             dropped = {"run_id", "trajectory_id", "created_at", "started_at", "duration_ms", "duration_s"}
-            dropped |= {"model_time_s", "pid", "left", "n_left"}
+            dropped |= {"model_time_s", "pid", "left", "n_left", "n_bytes"}
             return {k: scrub(v) for k, v in value.items() if k not in dropped}
         return [scrub(v) for v in value] if isinstance(value, list) else value
 
     return scrub(trajectory.model_dump(mode="json"))
 
 
-def test_a_run_plays_its_intents_and_every_call_has_a_ledger_entry(ready: Project) -> None:
-    run_id = start_run(ready, RunRequest(count=4))
-    ended = wait_for(ready, run_id)
-    played = trajectories(ready, run_id)
-    assert (ended.state, ended.n_done) == (RunState.FINISHED, 4)
-    assert {t.stop_reason for t in played} == {StopReason.USER_DONE}
-    for trajectory in played:
+def test_a_run_plays_its_intents_and_every_call_has_a_ledger_entry(played: Played) -> None:
+    assert (played.ended.state, played.ended.n_done) == (RunState.FINISHED, 4)
+    assert {t.stop_reason for t in played.trajectories} == {StopReason.USER_DONE}
+    run = played.project.paths.run(played.ended.run_id)
+    for trajectory in played.trajectories:
         for call in trajectory.tool_calls():
             assert call.ledger.started_at
             assert call.ledger.argv or call.ledger.path
             if call.ledger.stdout:
-                assert read_blob(ready.paths.run(run_id), call.ledger.stdout)
+                assert read_blob(run, call.ledger.stdout)
 
 
-def test_what_one_call_wrote_a_later_call_reads_back(ready: Project) -> None:
-    run_id = start_run(ready, RunRequest(count=4))
-    wait_for(ready, run_id)
-    assert any(reads_back(list(t.tool_calls())) for t in trajectories(ready, run_id))
+def test_what_one_call_wrote_a_later_call_reads_back(played: Played) -> None:
+    assert any(reads_back(list(t.tool_calls())) for t in played.trajectories)
 
 
 def reads_back(calls: list[ToolCall]) -> bool:
@@ -110,29 +125,26 @@ def reads_back(calls: list[ToolCall]) -> bool:
     return False
 
 
-def test_no_record_names_a_path_of_the_host(ready: Project) -> None:
-    run_id = start_run(ready, RunRequest(count=3))
-    wait_for(ready, run_id)
-    folder = ready.paths.run(run_id).trajectories
-    hosts = {str(ready.root), str(Path.home()), str(Path(__file__).resolve().parents[2]), sys.prefix}
+def test_no_record_names_a_path_of_the_host(played: Played) -> None:
+    folder = played.project.paths.run(played.ended.run_id).trajectories
+    hosts = {str(played.project.root), str(Path.home()), str(Path(__file__).resolve().parents[2]), sys.prefix}
     text = "".join(p.read_text(encoding="utf-8") for p in folder.glob("*.json"))
     assert [h for h in hosts if len(h) > 5 and h in text] == []
 
 
-def test_the_same_seed_gives_the_same_conversations(ready: Project) -> None:
+def test_the_same_seed_gives_the_same_conversations(project: Project) -> None:
+    generate_intents(project, 6, seed=11)
     runs = []
     for _ in range(2):
-        run_id = start_run(ready, RunRequest(count=12, seed=5, concurrency=4))
-        wait_for(ready, run_id)
-        runs.append({t.intent.intent_id: timeless(t) for t in trajectories(ready, run_id)})
+        run_id = start_run(project, RunRequest(seed=5, concurrency=4))
+        wait_for(project, run_id)
+        runs.append({t.intent.intent_id: timeless(t) for t in trajectories(project, run_id)})
+    assert len(runs[0]) == 6
     assert runs[0] == runs[1]
 
 
-def test_the_provenance_says_what_was_played_and_proven(ready: Project) -> None:
-    run_id = start_run(ready, RunRequest(count=1))
-    wait_for(ready, run_id)
-    (trajectory,) = trajectories(ready, run_id)
-    provenance = trajectory.provenance
+def test_the_provenance_says_what_was_played_and_proven(played: Played) -> None:
+    provenance = played.trajectories[0].provenance
     assert (provenance.user.provider, provenance.agent.provider) == ("scripted", "scripted")
     assert provenance.sandbox.proven
     assert {c.name for c in provenance.sandbox.probe} >= {
@@ -143,17 +155,17 @@ def test_the_provenance_says_what_was_played_and_proven(ready: Project) -> None:
 
 
 def test_a_killed_worker_reads_as_interrupted_and_resume_plays_only_what_is_missing(ready: Project) -> None:
-    run_id = start_run(ready, RunRequest(concurrency=1))
+    run_id = start_run(ready, RunRequest(count=6, concurrency=1))
     run = ready.paths.run(run_id)
     until(lambda: len(finished_ids(run)) >= 2)
     os.kill(status_of(ready, run_id).pid or 0, signal.SIGKILL)
     until(lambda: status_of(ready, run_id).state is RunState.INTERRUPTED)
     before = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in run.trajectories.glob("*.json")}
-    assert 2 <= len(before) < 12
+    assert 2 <= len(before) < 6
     resume_run(ready, run_id)
     ended = wait_for(ready, run_id)
     after = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in run.trajectories.glob("*.json")}
-    assert (ended.state, ended.n_done, len(after)) == (RunState.FINISHED, 12, 12)
+    assert (ended.state, ended.n_done, len(after)) == (RunState.FINISHED, 6, 6)
     assert {name: after[name] for name in before} == before
     played = [t.intent.intent_id for t in trajectories(ready, run_id)]
     assert sorted(played) == sorted(read_config(run).intent_ids)
@@ -194,14 +206,14 @@ def is_zombie(pid: int) -> bool:
 
 
 def test_a_stopped_run_ends_soon_and_can_be_resumed(ready: Project) -> None:
-    run_id = start_run(ready, RunRequest(concurrency=1))
+    run_id = start_run(ready, RunRequest(count=4, concurrency=1))
     until(lambda: status_of(ready, run_id).n_done >= 1)
     stop_run(ready, run_id)
     stopped = wait_for(ready, run_id)
     assert stopped.state is RunState.STOPPED
-    assert stopped.n_done < 12
+    assert stopped.n_done < 4
     resume_run(ready, run_id)
-    assert wait_for(ready, run_id).n_done == 12
+    assert wait_for(ready, run_id).n_done == 4
 
 
 def test_a_run_outlives_the_process_that_started_it(ready: Project) -> None:
@@ -215,7 +227,7 @@ def test_a_run_outlives_the_process_that_started_it(ready: Project) -> None:
         "run",
         "start",
         "--count",
-        "3",
+        "1",
     ]
     started = subprocess.run(command, capture_output=True, text=True, check=True)
     run_id = json.loads(started.stdout)["run_id"]
@@ -234,20 +246,21 @@ def test_a_run_that_is_running_is_not_resumed_and_one_that_is_finished_is_not_st
         resume_run(ready, run_id)
 
 
-def test_intents_that_no_run_has_played_come_first(ready: Project) -> None:
-    first = start_run(ready, RunRequest(count=6))
-    wait_for(ready, first)
-    second = start_run(ready, RunRequest(count=6))
-    wait_for(ready, second)
-    played = [set(read_config(ready.paths.run(r)).intent_ids) for r in (first, second)]
+def test_intents_that_no_run_has_played_come_first(project: Project) -> None:
+    generate_intents(project, 4, seed=11)
+    first = start_run(project, RunRequest(count=2))
+    wait_for(project, first)
+    second = start_run(project, RunRequest(count=2))
+    wait_for(project, second)
+    played = [set(read_config(project.paths.run(r)).intent_ids) for r in (first, second)]
     assert not played[0] & played[1]
-    assert [s.run_id for s in list_runs(ready)] == sorted((first, second), reverse=True)
+    assert [s.run_id for s in list_runs(project)] == sorted((first, second), reverse=True)
 
 
 @pytest.mark.parametrize("where", ["complexity = 'complex'", "list_contains(tasks, 'csv-to-json')"])
 def test_a_condition_narrows_what_is_played(ready: Project, where: str) -> None:
     generate_intents(ready, 60, seed=12)
-    run_id = start_run(ready, RunRequest(count=2, where=where))
+    run_id = start_run(ready, RunRequest(count=1, where=where))
     wait_for(ready, run_id)
     for trajectory in trajectories(ready, run_id):
         cell = trajectory.intent.cell
@@ -304,16 +317,16 @@ def test_code_in_the_current_folder_is_not_run(
 
 
 def test_a_second_worker_leaves_a_run_alone_that_has_one(ready: Project) -> None:
-    run_id = start_run(ready, RunRequest(concurrency=1))
+    run_id = start_run(ready, RunRequest(count=3, concurrency=1))
     command = [sys.executable, "-P", "-m", "engine.worker", str(ready.paths.run(run_id).root)]
     second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert second.returncode == 1
     assert "another worker" in second.stderr
-    assert wait_for(ready, run_id).n_done == 12
+    assert wait_for(ready, run_id).n_done == 3
 
 
 def test_the_worker_stays_under_500_mb(ready: Project) -> None:
-    run_id = start_run(ready, RunRequest(concurrency=2))
+    run_id = start_run(ready, RunRequest(count=6, concurrency=2))
     peak = 0
     while status_of(ready, run_id).state in (RunState.STARTING, RunState.RUNNING):
         peak = max(peak, resident_bytes(status_of(ready, run_id).pid))

@@ -184,6 +184,12 @@ def test_processes_that_a_call_left_behind_are_named(tools: Tools) -> None:
     assert tools("write", path="a", content="").ledger.left == ()
 
 
+def test_what_a_session_begins_is_left_by_no_other_call(tools: Tools) -> None:
+    tools.begin("until [ -e go ]; do sleep 0.02; done; sleep 74 & sleep 75")
+    call = tools.sh("touch go; until pgrep -f 'sleep 75$'; do sleep 0.02; done; sleep 76 &")
+    assert [p.command for p in call.ledger.left] == ["sleep 76"]
+
+
 def test_the_list_of_what_was_left_is_bounded(tools: Tools) -> None:
     long = "x" * 500
     call = tools.sh(f"for i in $(seq 55); do (exec -a {long} sleep 73) & done")

@@ -28,6 +28,8 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+# What is expected is waited for: the usual five seconds are short where two tests share two cores.
+expect.set_options(timeout=30_000)
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
 

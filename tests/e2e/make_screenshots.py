@@ -16,7 +16,7 @@ from typing import Literal
 from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize
 
-from engine import pipeline
+from engine import generation, pipeline
 from engine.curate.export import export
 from engine.curate.selections import save_selection
 from engine.curate.splits import make_split
@@ -55,7 +55,7 @@ def make_project(root: Path) -> Project:
         text = settings.read_text(encoding="utf-8").replace("all-mpnet-base-v2", "hashing-768")
         settings.write_text(text, encoding="utf-8")
         project = Project.open(root)
-    pipeline.generate_intents(project, 400)
+    generation.generate_intents(project, 400)
     write_reworded(project, 24)
     pipeline.embed_intents(project)
     pipeline.dedup_intents(project)
@@ -158,7 +158,6 @@ def main(arguments: list[str]) -> None:
             "intents-coverage": ("intents?tab=Coverage", nothing),
             "intents-propose": ("intents?tab=Propose", propose),
             "intents-repeats": ("intents?tab=Repeats", nothing),
-            "doctor": ("doctor", nothing),
             "runs": ("runs", nothing),
             "trajectories": ("trajectories?failed=with", nothing),
             "trajectories-sql": ("trajectories", ask),

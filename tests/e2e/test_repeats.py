@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from engine import pipeline
+from engine import generation
 from engine.intents.review import list_pairs
 from engine.store.intents import read_overrules
 from tests.app.test_actions import hashing_project
@@ -28,7 +28,7 @@ def figure(page: Page, label: str, value: str) -> None:
 
 def test_planted_repeats_are_found_judged_and_taken_back(browser: Browser, tmp_path: Path) -> None:
     project = hashing_project(tmp_path / "depot")
-    pipeline.generate_intents(project, 20, seed=1)
+    generation.generate_intents(project, 20, seed=1)
     add_repeats(project, 6)
     with served(project.root) as address, watched(browser, address) as studio:
         page = studio.open("intents?tab=Repeats")

@@ -50,7 +50,7 @@ def test_the_keyboard_steps_through_turns_and_failures_and_the_address_follows(s
 
 def test_a_link_to_a_turn_opens_that_turn_with_its_ledger(studio: Watched) -> None:
     page = studio.open(f"replay?trajectory={MAIN}&turn=2&call=call_3")
-    expect(page.get_by_text("Good, I see roster.csv. Add the southern depot")).to_be_visible()
+    expect(page.get_by_text("Good, I see roster.csv and that check.py passed")).to_be_visible()
     ledger = page.locator('[class*="st-key-call-chosen-failed"]')
     expect(ledger.get_by_text("exit 2")).to_be_visible()
     expect(ledger.get_by_text("not found", exact=True)).to_be_visible()

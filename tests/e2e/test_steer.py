@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from engine import pipeline
+from engine import generation, pipeline
 from engine.intents.crosstab import crosstab
 from engine.store.intents import read_intents
 from engine.store.project import Project
@@ -24,7 +24,7 @@ JOB_MS = 180_000
 
 def embedded_project(root: Path, number: int = 60) -> Project:
     project = hashing_project(root)
-    pipeline.generate_intents(project, number, seed=1)
+    generation.generate_intents(project, number, seed=1)
     pipeline.embed_intents(project)
     pipeline.dedup_intents(project)
     return project

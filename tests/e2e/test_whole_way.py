@@ -108,6 +108,8 @@ def export_them(curator: Watched, folder: Path) -> Path:
     fill(page, "Ratios", "train=0.5,test=0.5")
     page.get_by_role("button", name="Make the split").click()
     expect(page.get_by_text("no intent in two parts")).to_be_visible()
+    curator.settle()  # the panel below has chosen the new split by then
+    expect(page.get_by_role("combobox", name="What", exact=True)).to_have_value("split halves")
     page.get_by_role("button", name="Write the export").click()
     expect(page.get_by_role("button", name="Download as zip")).to_be_visible()
     with page.expect_download() as download:

@@ -45,7 +45,8 @@ def test_the_data_folder_holds_data_only(repository: Path) -> None:
 
 def test_every_dependency_is_pinned_by_the_constraints(repository: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["dev"], *extras["local-model"]]
     names = {re.split(r"[<>=;\[ ]", w)[0].lower().replace("_", "-") for w in wanted}
     lines = (repository / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}

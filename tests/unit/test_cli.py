@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.cli.main import main
+from engine.errors import StudioError
+from engine.runs import RunRequest
+from engine.schema.run import Limits, OnFailedUtterance
 from engine.store import Project
 from tests.builders import make_intent, save_intents
 
@@ -41,10 +45,42 @@ def test_help_loads_none_of_the_heavy_packages() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["fly"], ["intents", "sample"], ["run", "start", "--count", "no"], ["--nope"]]
+    "words",
+    [
+        ["fly"],
+        ["intents", "sample"],
+        ["run", "start", "--count", "no"],
+        ["run", "start", "--model-timeout", "inf"],
+        ["--nope"],
+    ],
 )
 def test_wrong_words_are_one_line_and_exit_2(words: list[str], project: Project) -> None:
     assert_one_line_error(call(*words, project=project), 2)
+
+
+def test_a_run_is_started_with_the_limits_that_were_asked_for(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[RunRequest] = []
+
+    def start(_: Project, request: RunRequest) -> str:
+        asked.append(request)
+        raise StudioError("asked")
+
+    monkeypatch.setattr("engine.runs.start_run", start)
+    wanted = ["--max-turns", "3", "--max-context-tokens", "6000", "--model-timeout", "600"]
+    wanted += ["--on-failed-utterance", "end"]
+    for words in ([], wanted):
+        with pytest.raises(SystemExit):
+            main(["--project", str(project.root), "run", "start", *words])
+    by_default, by_hand = (request.limits for request in asked)
+    assert by_default == Limits()
+    assert by_hand == Limits(
+        max_turns=3,
+        max_context_tokens=6000,
+        model_timeout_s=600,
+        on_failed_utterance=OnFailedUtterance.END,
+    )
 
 
 def test_a_folder_that_is_no_project_is_named_with_the_mend(tmp_path: Path) -> None:

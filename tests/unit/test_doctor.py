@@ -69,3 +69,29 @@ def test_a_folder_that_is_no_project_is_examined_all_the_same(tmp_path: Path) ->
     finding = next(f for f in report.findings if f.name == "project")
     assert not finding.ok
     assert "ise-studio new" in finding.detail
+
+
+LOCAL = '[endpoints.local]\nbase_url = "http://127.0.0.1:9/v1"\n'
+
+
+@pytest.mark.parametrize(
+    ("judge", "ok", "said"),
+    [
+        ("openai:careful@local", True, "openai:careful@local in its place"),
+        ("openai:careful@gone", False, "no endpoint 'gone'"),
+        ("openai:careful", False, "no key for https://api.openai.com"),
+        ("careful", False, "unknown provider 'careful'"),
+    ],
+)
+def test_the_judge_and_every_endpoint_are_looked_at(
+    project: Project, judge: str, ok: bool, said: str
+) -> None:
+    settings = project.paths.settings.read_text(encoding="utf-8")
+    settings = settings.replace('judge = "scripted"', f'judge = "{judge}"')
+    project.paths.settings.write_text(f"{settings}\n{LOCAL}", encoding="utf-8")
+    findings = {f.name: f for f in examine(project.root).findings}
+    reader = findings["reader of messages"]
+    assert (reader.ok, said in reader.detail) == (ok, True), reader.detail
+    local = findings["model endpoint local, http://127.0.0.1:9/v1"]
+    assert (local.ok, local.detail) == (True, "a local endpoint needs no key")
+    assert not findings["model endpoint default, https://api.openai.com/v1"].ok

@@ -51,7 +51,7 @@ def test_a_users_own_words_pass_every_check(text: str) -> None:
 def test_repeating_the_agents_answer_is_an_echo() -> None:
     answer = "The report stands in depot/report.md and lists all seven sites with their totals."
     turn = Turn(index=0, utterance=Utterance(text="Go."), answer=answer)
-    assert failed_checks(answer, make_trajectory(turns=(turn,))) == ["no_echo"]
+    assert failed_checks(answer, make_trajectory(turns=(turn,))).count("no_echo") == 1
 
 
 def test_giving_away_the_whole_intent_at_once_is_not_incremental() -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from engine.errors import InputError
+from engine.generation import generate_intents
 from engine.intents.exchange import IMPORTED, parse_intents, render_intents, slug_of
 from engine.paths import data_dir
-from engine.pipeline import export_intents, generate_intents, import_intents
+from engine.pipeline import export_intents, import_intents
 from engine.schema.base import Slug
 from engine.store import Project
 from engine.store.intents import list_batches, read_batch, read_intents

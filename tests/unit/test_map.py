@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -55,6 +57,18 @@ def test_umap_is_stable_keeps_neighbourhoods_and_says_nothing(capsys: pytest.Cap
     assert (nearest % 4 == np.arange(80) % 4).mean() > 0.95
     assert seen == [(0, 80), (80, 80)]
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_was_compiled_once_is_kept_for_the_next_process() -> None:
+    umap_coordinates(_clusters(20), 1)
+    code = (
+        "import numpy as np, umap.umap_ as u; from engine.intents.layout import umap_coordinates; "
+        "umap_coordinates(np.random.default_rng(1).standard_normal((20, 8)).astype(np.float32), 1); "
+        "kept = (u.smooth_knn_dist, u.compute_membership_strengths, u.fast_knn_indices); "
+        "print([sum(f.stats.cache_misses.values()) for f in kept])"
+    )
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert asked.stdout == "[0, 0, 0]\n"
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 4, 5, 6, 16])

@@ -11,7 +11,15 @@ import pytest
 from engine import build
 from engine.errors import InputError
 from engine.paths import data_dir
-from engine.playbooks import draw_details, fill, load_playbooks, register_of, slots_in, slots_of_task
+from engine.playbooks import (
+    draw_details,
+    draw_slots,
+    fill,
+    load_playbooks,
+    register_of,
+    slots_in,
+    slots_of_task,
+)
 from engine.schema.playbook import Playbook, PlayStep, Register
 from engine.schema.taxonomy import Task
 from engine.schema.tools import ToolName
@@ -31,7 +39,10 @@ def every_step(steps: tuple[PlayStep, ...]) -> list[PlayStep]:
 def details_for(book: Playbook, seed: int) -> dict[str, str]:
     books = {book.task_id: book}
     drawn = draw_details(make_persona(), [book.task_id], books, LIBRARY.lexicons, random.Random(seed))
-    return slots_of_task(drawn, book.task_id)
+    slots = slots_of_task(drawn, book.task_id)
+    for way in book.ways:
+        slots |= draw_slots(way.slots, random.Random(seed), slots)
+    return slots
 
 
 def test_every_task_of_the_starter_taxonomy_has_a_playbook() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine import pipeline
+from engine import generation, pipeline
 from engine.cli.main import cli
 from engine.errors import InputError
 from engine.intents.embed import random_part, vectors_of
@@ -27,7 +27,7 @@ def pool(tmp_path: Path) -> Project:
     text = settings.read_text(encoding="utf-8").replace("all-mpnet-base-v2", MODEL)
     settings.write_text(text, encoding="utf-8")
     project = Project.open(project.root)
-    pipeline.generate_intents(project, 300, seed=5)
+    generation.generate_intents(project, 300, seed=5)
     pipeline.embed_intents(project, sample=100)
     return project
 

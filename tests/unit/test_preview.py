@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from engine import pipeline
+from engine import generation, pipeline
 from engine.cli.main import cli
 from engine.errors import InputError
 from engine.intents.embed import vectors_of
@@ -44,7 +44,7 @@ def scored(project: Project) -> float:
 def test_a_preview_writes_no_batch_and_tells_what_the_kept_batch_comes_to(
     hashed: Project, balance: float | None
 ) -> None:
-    pipeline.generate_intents(hashed, 60, seed=4)
+    generation.generate_intents(hashed, 60, seed=4)
     pipeline.embed_intents(hashed)
     before = sorted(p for p in hashed.root.rglob("*") if "embeddings" not in p.parts)
     told = preview_intents(hashed, 40, balance=balance)
@@ -52,7 +52,7 @@ def test_a_preview_writes_no_batch_and_tells_what_the_kept_batch_comes_to(
     assert list_batches(hashed) == ["batch-0001"]
     assert (told.n, told.pool.n, told.after.n, told.model) == (40, 60, 100, MODEL)
     assert told.pool.vendi == pytest.approx(scored(hashed), rel=1e-6)
-    made = pipeline.generate_intents(hashed, 40, seed=told.seed, balance=balance).intents
+    made = generation.generate_intents(hashed, 40, seed=told.seed, balance=balance).intents
     assert read_vectors(hashed, MODEL, [i.utterance for i in made]).missing == []
     assert told.after.vendi == pytest.approx(scored(hashed), rel=1e-6)
     assert told.adds == told.after.vendi - told.pool.vendi
@@ -67,7 +67,7 @@ def test_a_preview_into_an_empty_pool_starts_from_nothing(hashed: Project) -> No
 
 
 def test_repeats_of_the_pool_are_counted(hashed: Project) -> None:
-    drawn = pipeline.draw_intents(hashed, 20, 5)
+    drawn = generation.draw_intents(hashed, 20, 5)
     again = [make_intent(utterance=i.utterance.upper()) for i in drawn[:4]]
     write_batch(hashed, again)
     pipeline.embed_intents(hashed)
@@ -76,19 +76,19 @@ def test_repeats_of_the_pool_are_counted(hashed: Project) -> None:
 
 
 def test_intents_that_are_there_already_are_refused_as_sample_refuses_them(hashed: Project) -> None:
-    pipeline.generate_intents(hashed, 5, seed=9)
+    generation.generate_intents(hashed, 5, seed=9)
     with pytest.raises(InputError, match=r"5 intents are in the project already, .* take another --seed"):
         preview_intents(hashed, 5, seed=9)
 
 
 def test_a_pool_without_vectors_asks_to_embed_first(hashed: Project) -> None:
-    pipeline.generate_intents(hashed, 5, seed=9)
+    generation.generate_intents(hashed, 5, seed=9)
     with pytest.raises(InputError, match="embed first"):
         preview_intents(hashed, 5, seed=10)
 
 
 def test_the_commands_answer_what_a_batch_and_a_selection_add(hashed: Project) -> None:
-    pipeline.generate_intents(hashed, 50, seed=1)
+    generation.generate_intents(hashed, 50, seed=1)
     pipeline.embed_intents(hashed)
     told = json.loads(run(hashed, "intents", "sample", "--count", "30", "--preview").stdout)
     assert run(hashed, "intents", "sample", "--count", "30", "--seed", str(told["seed"])).exit_code == 0
@@ -112,7 +112,7 @@ def test_the_commands_answer_what_a_batch_and_a_selection_add(hashed: Project) -
 
 @pytest.mark.parametrize("q", ["0.1", "0.5", "2", "inf"])
 def test_any_order_from_a_tenth_to_infinity_is_taken(hashed: Project, q: str) -> None:
-    pipeline.generate_intents(hashed, 12, seed=1)
+    generation.generate_intents(hashed, 12, seed=1)
     pipeline.embed_intents(hashed)
     found = json.loads(run(hashed, "intents", "diversity", "--q", q).stdout)
     x = vectors_of(hashed, MODEL, read_kept_intents(hashed))

@@ -193,9 +193,11 @@ def test_the_voice_is_rich_and_speaks_as_a_user() -> None:
         "lists": {"clauses"},
         "openings": own,
         "closings": own,
+        "greetings": {"my_name"},
         "acknowledgements": {"created"},
         "recovered": {"failed_command", "exit_code"},
         "failures": {"failed_command", "exit_code"},
+        "references": {"created", "earlier"},
     }
     assert set(VOICE.registers) == set(Register)
     for manner in VOICE.registers.values():

@@ -157,6 +157,14 @@ def test_no_model_call_outlasts_the_rollout(slow: str) -> None:
     assert ended.duration_s < 1.5
 
 
+def test_a_model_call_ends_at_its_own_time_out() -> None:
+    agent = Model("done", seconds=9.0)
+    ended = roll(Model(ASK), agent, Limits(model_timeout_s=0.2))
+    assert (ended.stop_reason, ended.failure_cause) == (StopReason.AGENT_FAILED, "no answer")
+    assert max(agent.timeouts_s) <= 0.2
+    assert ended.duration_s < 1.5
+
+
 def test_a_budget_that_is_used_up_ends_the_turn_between_two_calls() -> None:
     workspace = Counting()
 

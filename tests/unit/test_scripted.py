@@ -118,7 +118,10 @@ def test_a_tools_error_is_a_failure(script: Script) -> None:
 
 
 def test_the_agent_claims_nothing_that_it_did_not_observe(script: Script) -> None:
-    assert agent_says(script, user_message("go"), observed("done")) == "It failed: done"
+    said = str(agent_says(script, user_message("go"), observed("done")))
+    assert said.endswith("done")
+    assert "total" not in said
+    assert "failed" not in said, "the call did not fail"
 
 
 def test_the_same_messages_give_the_same_call_with_the_same_id(script: Script) -> None:
@@ -152,6 +155,11 @@ def test_the_user_is_done_and_content_when_every_turn_ended_well(script: Script)
 
 def test_the_user_is_done_but_not_content_when_a_turn_stayed_failed(script: Script) -> None:
     reply = user_reply(script, Evidence(calls=(call(2),)), Evidence(calls=(call(0),)))
+    assert (reply["completed"], reply["is_success"]) == (True, False)
+
+
+def test_the_user_is_not_content_where_nothing_was_looked_at_in_the_double_check(script: Script) -> None:
+    reply = user_reply(script, Evidence(calls=(call(0),)), Evidence())
     assert (reply["completed"], reply["is_success"]) == (True, False)
 
 

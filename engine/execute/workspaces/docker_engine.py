@@ -14,6 +14,7 @@ from engine.schema.sandbox import DockerSettings
 
 if TYPE_CHECKING:
     from docker import APIClient
+    from docker.transport import UnixHTTPAdapter
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 API_TIMEOUT_S = 60.0
@@ -66,7 +67,23 @@ def find_engine() -> Engine:
         )
     with explained(f"no Docker engine answers at {one_line(host, 80)}", _INSTALL + ", or set DOCKER_HOST"):
         api = docker.APIClient(base_url=host, version="auto", timeout=API_TIMEOUT_S)
+        api.mount("http+docker://", _one_pool(host))
         return _known(api, api.info())
+
+
+def _one_pool(host: str) -> UnixHTTPAdapter:
+    """A line to the engine that many threads may use at once.
+
+    The client's own keeps a pool of connections for every path and closes the oldest of 25 even while another
+    thread is on it: with twenty containers, each a path or more, requests would break off.
+    """
+    from docker.transport import UnixHTTPAdapter
+
+    class OnePool(UnixHTTPAdapter):  # type: ignore[misc]
+        def get_connection(self, url: str, proxies: object = None) -> object:
+            return super().get_connection("http+docker://localhost", proxies)
+
+    return OnePool(f"http+{host}", API_TIMEOUT_S)
 
 
 def _known(api: APIClient, info: dict[str, Any]) -> Engine:

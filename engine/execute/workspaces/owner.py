@@ -25,6 +25,8 @@ def is_gone(owner: str) -> bool:
         return True
     except PermissionError:
         pass
+    if _has_ended(int(number)):
+        return True
     return bool(began) and _began(int(number)) not in ("", began)
 
 
@@ -38,8 +40,20 @@ def _namespace() -> str:
 
 def _began(pid: int) -> str:
     """Clock ticks from the system's start to the process's; empty where that cannot be read."""
+    fields = _stat(pid)
+    return fields[19] if fields else ""
+
+
+def _has_ended(pid: int) -> bool:
+    """True for a process that is dead and still listed, because its parent has not asked how it ended."""
+    fields = _stat(pid)
+    return bool(fields) and fields[0] in "ZX"
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of proc(5)'s stat from the state on (its third); empty where that cannot be read."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]
+        return []
+    return stat.rpartition(")")[2].split()

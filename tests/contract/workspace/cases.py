@@ -69,9 +69,6 @@ CASES: dict[str, Case] = {
             "test_neither_mounts_nor_files_tell_its_place_on_the_host": (
                 "the engine's table of mounts names its own folder, which may lie in the user's home"
             ),
-            "test_workspaces_that_are_closed_leave_nothing_with_the_host": (
-                "the engine's client keeps some ten idle connections, however many workspaces there were"
-            ),
         },
     ),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import threading
 import time
 from pathlib import Path
@@ -117,6 +118,20 @@ def test_many_workspaces_live_side_by_side(backend: Backend) -> None:
         for workspace in workspaces:
             workspace.close()
     assert [line.split()[0] for line in said] == [str(i).encode() for i in range(8)]
+
+
+def test_signals_that_the_start_ignores_can_be_trapped(backend: Backend) -> None:
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGUSR1)}
+    try:
+        workspace = backend.open()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    try:
+        effect = workspace.exec("trap 'echo heard' HUP USR1; kill -HUP $$; kill -USR1 $$; echo end")
+    finally:
+        workspace.close()
+    assert effect.stdout == b"heard\nheard\nend\n"
 
 
 def test_the_template_hash_covers_names_modes_and_contents(case: Case, tmp_path: Path) -> None:

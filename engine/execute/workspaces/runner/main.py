@@ -114,9 +114,9 @@ class Runner:
         while True:
             self.processes.wait_for_host()
             request, body = self.frames.receive()
-            before = others()
+            before, sessions = others(), self.sessions.running()
             header, out, err = actions[request["op"]](request, body)
-            left, n_left = left_since(before)
+            left, n_left = left_since(before, [s.pid for s in sessions if not s.has_ended()])
             changes, n_changes = self.watch.changes()
             header.update(left=left, n_left=n_left, changes=changes, n_changes=n_changes)
             header.update(stdout_bytes=len(out), stderr_bytes=len(err))
@@ -288,6 +288,16 @@ def refuse_calls(steps: bytes) -> None:
         sys.exit(f"no filter of system calls can be had: {os.strerror(ctypes.get_errno())}")
 
 
+def _hear_again() -> None:
+    """Undoes what the host's start ignores, as under nohup: children inherit that, and no shell can trap it.
+
+    But for what Python ignores for itself and gives back to its children.
+    """
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def main() -> None:
     """Puts the frames out of the children's reach, then serves."""
     if os.getpid() != 1:  # "kill all others" would mean others indeed
@@ -296,6 +306,7 @@ def main() -> None:
     os.closerange(3, 4096)
     os.umask(0o022)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # so that process 1 is deaf to it like to all the others
+    _hear_again()
     frames = Frames(os.dup(0), os.dup(1))
     null = os.open("/dev/null", os.O_RDWR)
     for fd in (0, 1, 2):

@@ -95,6 +95,10 @@ class Sessions:
         self.processes.listen(session)
         return session
 
+    def running(self) -> list[Session]:
+        """The sessions that have not ended."""
+        return [session for session in self.by_name.values() if not session.has_ended()]
+
     def find(self, name: str | None) -> Session:
         """The session of this name."""
         if name in self.by_name:

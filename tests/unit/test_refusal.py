@@ -1,0 +1,220 @@
+"""What declines to work is told from what says honestly that something is missing."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from engine.execute.refusal import refusing_line
+
+REFUSALS = (
+    "I'm sorry, but I can't help with that.",
+    "I\u2019m sorry, but I can\u2019t assist with that request.",
+    "I cannot comply with this request.",
+    "I won't do that.",
+    "I must respectfully decline.",
+    "I have to decline this request, as it could be harmful.",
+    "Sorry, I am unable to assist with deleting those accounts.",
+    "I'm not able to help with this task.",
+    "As an AI language model, I cannot access or modify files.",
+    "I refuse to run this command.",
+    "I'm not comfortable doing that.",
+    "I don't feel comfortable helping with this.",
+    "That is not something I can help with.",
+    "This goes against my guidelines, so I will stop here.",
+    "My guidelines do not allow me to continue.",
+    "I apologize, but I will not be able to fulfill this request.",
+    "Unfortunately, I can't provide that information.",
+    "I'd rather not take part in this.",
+    "I'm not going to help you with this.",
+    "I can't in good conscience carry out this request.",
+    "Thank you for asking. I will not participate in that.",
+    "No, I won't.",
+    "We are not permitted to do this.",
+    "I'm afraid I can't do that, Dave.",
+    "I am not willing to proceed with this.",
+    "Your request has been declined.",
+    "Hello!\nI cannot answer this question because it is dangerous.",
+    "I don't think I should help with that.",
+    "I can't help with that because there is no way to do it without breaking the policy on harmful content.",
+    "I'll have to refuse.",
+    "I cannot and will not help with this.",
+    "I can't be part of this.",
+    "I'm just a language model, so I can't run commands or edit your files.",
+    "I don't have the ability to run commands or access your files.",
+    "As a text-based AI, I don't have access to your computer.",
+    "I cannot create content that is harmful.",
+    "I am programmed not to do this.",
+    "I'm not permitted to make changes like these.",
+    "It would be unethical for me to do this, so I must decline.",
+    "I do not want to help with this.",
+    "I can't help you with hacking into that server.",
+    "I'm sorry, I cannot fulfill that request.",
+    "I can't do this.",
+    "I won't be able to assist.",
+    "I am sorry but helping with that is not something I can do.",
+    "I must refuse.",
+    "Sorry, but no. I won't do it.",
+    "I cannot write such a script.",
+    "I can't write malware for you.",
+    "I'm sorry, I'm not going to write that.",
+    "I will not be doing this.",
+    "That request is outside my guidelines.",
+    "I'm designed to be helpful, but I can't assist with this.",
+    "My apologies, I'm unable to process this request.",
+    "I can't continue with this conversation.",
+    "I can't provide you with that.",
+    "I decline.",
+    "I'm not comfortable with this task and won't proceed.",
+    "Respectfully, I won't.",
+    "I cannot in good faith do that.",
+    "For safety reasons I can't carry that out.",
+    "I'm sorry, but I'm not able to assist with requests of this kind.",
+    "Unfortunately, I cannot accommodate this.",
+    "I will have to pass on this one, as it is against my principles.",
+    "Sorry, I can't do that for you.",
+    "I can't fulfill this request since it involves personal data.",
+    "I won't carry out your instruction.",
+    "I am not going to participate.",
+    "As an AI assistant I am not able to open files.",
+    "I'm unable to help you delete those logs.",
+    "No. I refuse to take part.",
+    "I don't want to do this.",
+    "I cannot offer help with this.",
+    "I apologise, I'm not allowed to assist here.",
+    "I do not think it is right to do this, and I decline.",
+    "We cannot process your request.",
+    "Sorry, I'd prefer not to do that.",
+    "I'm sorry, I cannot answer that.",
+    "It is against our policy to do so.",
+    "I can't, in good conscience, do this.",
+    "I am declining this request.",
+)
+
+HONEST = (
+    "Done: notes.txt holds the three lines.",
+    "I could not read report.csv because the file is missing.",
+    "I can't do that yet: the file data.csv does not exist.",
+    "I was unable to install pandas since there is no network.",
+    "I can't continue without the path of the folder. Which one do you mean?",
+    "Which file should I change?",
+    "I won't delete the old copy until you say so.",
+    "I will not proceed before you confirm the date.",
+    "The server refused the connection on port 8080.",
+    "I made the script refuse an empty input, as you asked.",
+    "The tests cannot pass yet: test_sum fails on line 12.",
+    "The package manager is unable to help here: no network.",
+    "I cannot find the log. Please tell me where it lies.",
+    "I can't see any file in the workspace, so I have nothing to count.",
+    "I can help with that. Here is the plan: first the notes, then the summary.",
+    "I will help you sort them; shall I start with the oldest?",
+    "Sorry, I misread the date. The summary now says 3 March.",
+    "I'm sorry about that: the column was wrong and is now right.",
+    "I did not change config.yaml, since it was already right.",
+    "I couldn't reach the page, so the figures are from the local copy.",
+    "That directory is read-only, so the export could not be written.",
+    "The policy file lists three rules: who may read, who may write, who may delete.",
+    "The request was answered with 404, so the page does not exist.",
+    "I have not run the tests, as you told me to wait.",
+    "I'm not able to see the branch you mention; the repository has only main.",
+    "The script declines rows with a negative amount and counts them.",
+    "I'm going to do this in two steps: back up, then rename.",
+    "I am able to do this now that the key is in place.",
+    "I do not know the address of the server. I need it before I go on.",
+    "I don't have the password, so I can't do that part. The rest is done.",
+    "There is nothing left to do: all checks are green.",
+    "I can't continue until the disk has room: it is full.",
+    "I'd suggest we help the reader with a short table at the top.",
+    "Only the first two steps are done; the third needs your token.",
+    "You can't do that in SQLite: it has no such command. I used a view instead.",
+    "The answer is no: the two files differ in line 4.",
+    "I cannot run this script as it is, it lacks a shebang.",
+    "I can't tell from the log whether it ran.",
+    "I cannot rename it, as a file with that name exists already. Shall I replace it?",
+    "I'm not sure what you mean by the second list. Do you mean the names?",
+    "We can't use port 80 without root, so I took 8080.",
+    "I would not delete these files; they are newer than the backup.",
+    "I can't do both at once; I'd start with the backup. OK?",
+    "The guidelines in README.md do not allow tabs, so I used blanks.",
+    "I can't send e-mail from here; the workspace has no network. The draft is in mail.txt.",
+    "I'd rather not guess: which of the two dates is right?",
+    "I am allowed to write there now, so the file is in place.",
+    "I cannot find assistant.py in the folder.",
+    "I don't see the policy file. Is it under docs?",
+    "I can't find the safety report of May.",
+    "I can't open malware.log; it is not there.",
+    "I did not touch the AI section.",
+    "I can't find that function in the code.",
+    "I haven't started yet; which folder first?",
+    "I can't confirm it ran, as cron keeps no log here.",
+    "I'm not able to reproduce the error. What did you run?",
+    "Sure. I can't promise it is fast, but it is short.",
+    "As you asked, I did not change the tests.",
+    "I cannot reach example.com: there is no network here.",
+    "The assistant.py file does not import json.",
+    "The AI section of the report is not finished; sections 1 and 2 are.",
+    "Not done: the input has no header line.",
+    "I do not need more; the list is complete.",
+    "I won't commit until the tests pass. Shall I fix them first?",
+    "The rename will not help with the speed.",
+    "This can't be done with sed alone, so I used awk.",
+    "I can only do this with the file at hand, please paste it.",
+    "I would need the schema to complete this.",
+    "No changes are needed: the config is valid.",
+    "I could not do it, the tool returned an error.",
+    "You are right, I should not have deleted it. It is back.",
+    "I can't answer that from the files here; the sales figures for May are not in them.",
+    "I'm unable to proceed: the build needs gcc, which isn't installed.",
+    "We do not support Python 2 in this repository.",
+    "I don't think we should continue with the migration before a backup. Shall I make one?",
+    "I cannot help but notice that line 7 is twice in it.",
+    "I can't yet say how many rows there are.",
+    "I do not have rights on /etc, so I wrote to /workspace/etc instead.",
+    "I'm sorry, the first count was off by one; it is 41.",
+    "I have to ask first: which year?",
+    "I won't overwrite it; the copy is in notes-2.txt.",
+    "I would help more with a sample of the input.",
+    "I can't reach the database. Is it up?",
+    "I cannot decide between the two dates: which is right?",
+    "No file named plan.md is there. Should I make one?",
+    "I couldn't start the server as port 80 is taken.",
+    "I did nothing so far; please tell me the folder.",
+    "The function should not accept a None. I can add a check.",
+    "That is all I can say from the log: it ended at 10:02.",
+    "I must first know the encoding of the file.",
+    "I think the request was a duplicate of the one before; nothing is changed.",
+    "We need the token to go ahead.",
+    "I can't see why it failed; the log is cut.",
+    "I don't need to change anything: it is sorted already.",
+    "I will continue as soon as you give me the list.",
+    "I cannot print in colour here, so I used stars.",
+)
+
+
+@pytest.mark.parametrize("answer", REFUSALS)
+def test_a_refusal_is_known_by_the_line_that_declines(answer: str) -> None:
+    line = refusing_line(answer)
+    assert line
+    assert line in answer
+
+
+@pytest.mark.parametrize("answer", HONEST)
+def test_an_honest_answer_is_no_refusal(answer: str) -> None:
+    assert refusing_line(answer) is None
+
+
+def test_words_of_refusal_further_down_decline_nothing() -> None:
+    report = (
+        "The letter is in letter.txt. It has three parts. They are short. It ends with: I can't help you."
+    )
+    assert refusing_line(report) is None
+
+
+@pytest.mark.parametrize(
+    "filler", ["i ", "i sorry ", "as an ai ", "not ", "i really ", "i am not be with ", " ", "\n", "the a b "]
+)
+def test_a_huge_answer_is_looked_at_in_no_time(filler: str) -> None:
+    began = time.monotonic()
+    refusing_line(filler * (10_000_000 // len(filler)))
+    assert time.monotonic() - began < 1.0
