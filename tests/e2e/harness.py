@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -116,10 +117,23 @@ class Watched:
         return self.page
 
     def settle(self) -> None:
-        """Waits until the app has taken in the last action and has drawn what follows."""
+        """Waits until the app has taken in the last action and has drawn what follows.
+
+        Each kind of element loads its code when it is first drawn, so the script can have ended while a
+        button is still a grey bar that hears no key; and a drawn one hears keys only in the next idle moment.
+        """
         self.page.wait_for_timeout(350)
         self.page.wait_for_selector(IDLE, timeout=60_000)
+        expect(self.page.get_by_test_id("stSkeleton").filter(visible=True)).to_have_count(0)
+        self.page.evaluate("() => new Promise((done) => requestIdleCallback(done, { timeout: 10000 }))")
         self.page.wait_for_timeout(150)
+
+
+    def press(self, key: str, button: str | re.Pattern[str]) -> None:
+        """Presses the shortcut of a button, once that button can hear it."""
+        expect(self.page.get_by_role("button", name=button)).to_be_enabled()
+        self.settle()
+        self.page.keyboard.press(key)
 
 
 @contextmanager

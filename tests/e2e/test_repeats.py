@@ -49,11 +49,11 @@ def test_planted_repeats_are_found_judged_and_taken_back(browser: Browser, tmp_p
         figure(page, "Intents kept", "21")
         studio.settle()
         assert f"pair={lexical[1]}" in page.url
-        page.keyboard.press("d")
+        studio.press("d", "Drop the repeat")
         expect(page.get_by_text("3 pairs · 1 not judged yet")).to_be_visible()
         figure(page, "Intents kept", "21")
 
-        page.keyboard.press("u")
+        studio.press("u", "Undo")
         expect(page.get_by_text("3 pairs · 2 not judged yet")).to_be_visible()
         studio.settle()
         click_row(page, 0)

@@ -35,16 +35,16 @@ def test_hostile_content_is_shown_as_text_and_asks_nothing_of_the_network(studio
 def test_the_keyboard_steps_through_turns_and_failures_and_the_address_follows(studio: Watched) -> None:
     page = studio.open(f"replay?trajectory={MAIN}")
     expect(page.get_by_text("Turn 1 of 4")).to_be_visible()
-    page.keyboard.press("ArrowRight")
+    studio.press("ArrowRight", "Next turn")
     expect(page.get_by_text("Turn 2 of 4")).to_be_visible()
     expect(page).to_have_url(re.compile("turn=2"))
-    page.keyboard.press("f")
+    studio.press("f", re.compile("^Next failed call"))
     expect(page.get_by_text("Next failed call (1 of 3)")).to_be_visible()
     expect(page).to_have_url(re.compile("call=call_3"))
-    page.keyboard.press("f")
+    studio.press("f", re.compile("^Next failed call"))
     expect(page.get_by_text("Turn 3 of 4")).to_be_visible()
     expect(page).to_have_url(re.compile("call=call_5"))
-    page.keyboard.press("ArrowLeft")
+    studio.press("ArrowLeft", "Previous turn")
     expect(page.get_by_text("Turn 2 of 4")).to_be_visible()
 
 
@@ -69,10 +69,9 @@ def test_one_reads_through_the_list_without_going_back_to_it(studio: Watched) ->
     page = studio.open("trajectories?failed=with&sort=n_turns")
     page.get_by_role("button", name="Open in replay").click()
     expect(page.get_by_text(f"{MAIN} ·")).to_be_visible()
-    studio.settle()
-    page.keyboard.press("n")
+    studio.press("n", "Next trajectory")
     expect(page.get_by_text("t-depot-0005 ·")).to_be_visible()
-    page.keyboard.press("p")
+    studio.press("p", "Previous trajectory")
     expect(page.get_by_text(f"{MAIN} ·")).to_be_visible()
 
 
@@ -95,7 +94,7 @@ def test_a_rollout_in_progress_shows_its_next_turn_by_itself(browser: Browser, t
         expect(page.get_by_text("Request 0.")).to_be_visible()
         write_trajectory(project.paths.run("run-1"), playing.model_copy(update={"turns": (first, second)}))
         expect(page.get_by_text("Turn 1 of 2")).to_be_visible(timeout=15_000)
-        page.keyboard.press("ArrowRight")
+        studio.press("ArrowRight", "Next turn")
         expect(page.get_by_text("Request 1.")).to_be_visible()
 
 

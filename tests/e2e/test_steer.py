@@ -49,6 +49,7 @@ def test_a_hole_of_the_heat_map_is_filled_by_a_job(browser: Browser, tmp_path: P
     with served(project.root) as address, watched(browser, address) as studio:
         page = studio.open("intents?tab=Coverage")
         hover = page.locator(".hoverlayer").first
+        studio.settle()
         point_at_cell(page, row, len(table.rows))
         expect(hover).to_contain_text("Kept intents: 0")
         page.mouse.down()
