@@ -128,7 +128,6 @@ class Watched:
         self.page.evaluate("() => new Promise((done) => requestIdleCallback(done, { timeout: 10000 }))")
         self.page.wait_for_timeout(150)
 
-
     def press(self, key: str, button: str | re.Pattern[str]) -> None:
         """Presses the shortcut of a button, once that button can hear it."""
         expect(self.page.get_by_role("button", name=button)).to_be_enabled()
