@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import random
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.providers.openai_http import Response, chat
+from engine.providers.openai_http import Response, backoff_s, chat
 from engine.providers.openai_line import Line, Manners
 from engine.providers.openai_tools import read_bare_call, read_reply, reply_schema, told_in_words
 from engine.providers.openai_wire import Answer, Tokens, read_answer, request_body
@@ -37,7 +36,6 @@ _OF_SHAPE = {
 _REASON = 1000
 """Characters of a refusal that are its reason: a web page goes on."""
 _OK = 200
-_FIRST_WAIT_S, _MAX_WAIT_S = 0.5, 8.0
 _BYTES_PER_TOKEN = 4
 _NO_TURN = "its turn did not come, for the endpoint's limits or a wait that it asked for"
 _TOLD = 280
@@ -139,6 +137,7 @@ class Call:
             response, answer = Response(None), Answer(None, "no answer until the call's end")
             try:
                 response = await chat(client, request, self.line.settings.request_timeout_s)
+                response = response._replace(body=self.line.without_key(response.body))
                 answer = self._read(response)
             finally:
                 times = {"at": at, "waited_s": began - asked_at, "latency_s": time.monotonic() - began}
@@ -238,7 +237,7 @@ class Call:
         """Some patience: as long as the server asks for, else longer with every failure."""
         left_s = self.deadline - time.monotonic()
         if asked_s is None:
-            wait_s = min(_FIRST_WAIT_S * 2 ** (self._n_failed - 1), _MAX_WAIT_S) * random.uniform(0.75, 1.0)
+            wait_s = backoff_s(self._n_failed)
             if wait_s >= left_s:
                 raise TimeoutError
         elif asked_s >= left_s:
@@ -289,7 +288,7 @@ class Call:
             answer_bytes=len(body),
             answer_sha256=hashlib.sha256(body).hexdigest() if body else None,
             request=request if bodies else None,
-            answer=self.line.masked(body.decode("utf-8", errors="replace")) if bodies else None,
+            answer=body.decode("utf-8", errors="replace") if bodies else None,
             **times,
         )
         self.caller.note(record)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engine.errors import StudioError, one_line
 from engine.providers.embedders import unit_rows
-from engine.providers.openai_line import api_key
+from engine.providers.openai_http import Response, backoff_s, embeddings, run_within
+from engine.providers.openai_line import Line
 from engine.schema.project import EndpointSettings
 
 if TYPE_CHECKING:
@@ -19,10 +22,14 @@ if TYPE_CHECKING:
 
 _BATCH = 64
 _TIMEOUT_S = 120.0
+_TURN_WITHIN_S = 300.0
+_LONGEST_WAIT_S = 60.0
+"""A server that asks for more will not answer while a person waits."""
+_BYTES_PER_TOKEN = 4
 
 
 class OpenAIEmbedder:
-    """An embedding model behind an OpenAI-compatible endpoint. The client retries 429 and 5xx itself."""
+    """An embedding model behind an OpenAI-compatible endpoint, asked under the endpoint's limits."""
 
     def __init__(self, settings: EndpointSettings, model: str, name: str) -> None:
         """Args: the endpoint, the model's name there, and the name that keys the vectors.
@@ -30,10 +37,9 @@ class OpenAIEmbedder:
         Raises:
             InputError: No usable key for the endpoint.
         """
-        self._settings = settings
+        self._line = Line(settings)
         self._model = model
         self._name = name
-        self._key = api_key(settings)
         self._dimension = 0
 
     @property
@@ -51,6 +57,8 @@ class OpenAIEmbedder:
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
         """Unit rows, float32, shape (len(texts), dimension), in the order of `texts`.
 
+        What fails in passing (429, 5xx, a lost connection) is asked again with back-off.
+
         Raises:
             StudioError: The endpoint fails after retries, or answers with something else than vectors.
         """
@@ -64,29 +72,38 @@ class OpenAIEmbedder:
         return unit_rows(np.vstack(parts))
 
     def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        import openai
-        from httpx2 import HTTPError
-
+        """The vectors of one batch: asked for until they come, or asking again does not help."""
+        n_failed = 0
+        while (response := self._request(texts)).problem:
+            n_failed += 1
+            wait_s = backoff_s(n_failed) if response.retry_after_s is None else response.retry_after_s
+            if not response.again or n_failed > self._line.settings.max_retries:
+                raise self._failed(response.problem)
+            if wait_s > _LONGEST_WAIT_S:
+                raise self._failed(f"{response.problem}; it asks for a wait of {wait_s:.0f} s")
+            time.sleep(wait_s)
         try:
-            with openai.OpenAI(
-                base_url=self._settings.base_url,
-                api_key=self._key,
-                max_retries=self._settings.max_retries,
-                timeout=_TIMEOUT_S,
-            ) as client:
-                answer = client.embeddings.create(
-                    model=self._model, input=list(texts), encoding_format="float"
-                )
-            rows = sorted(answer.data, key=lambda item: item.index)
-            vectors = np.array([item.embedding for item in rows], np.float32)
-        except (openai.OpenAIError, HTTPError) as error:
-            raise self._failed(str(error)) from error
-        except (AttributeError, TypeError, ValueError) as error:
+            vectors = _vectors_in(response.body)
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise self._failed(f"the answer holds no vectors ({one_line(error, 80)})") from error
         return self._checked(vectors, len(texts))
 
+    def _request(self, texts: Sequence[str]) -> Response:
+        n_tokens = sum(len(text.encode("utf-8", "replace")) for text in texts) // _BYTES_PER_TOKEN
+        try:
+            with self._line.limiter.turn(n_tokens, time.monotonic() + _TURN_WITHIN_S):
+                return run_within(self._exchange(texts), _TIMEOUT_S)
+        except TimeoutError as error:
+            raise self._failed("no answer in time, or no turn under the endpoint's limits") from error
+
+    async def _exchange(self, texts: Sequence[str]) -> Response:
+        async with self._line.client() as client:
+            return await embeddings(client, self._model, texts, _TIMEOUT_S)
+
     def _checked(self, vectors: NDArray[np.float32], n_texts: int) -> NDArray[np.float32]:
-        if vectors.ndim != 2 or len(vectors) != n_texts or not vectors.size or not np.isfinite(vectors).all():
+        with np.errstate(over="ignore"):
+            usable = vectors.ndim == 2 and vectors.size and np.isfinite(np.linalg.norm(vectors, axis=1)).all()
+        if not usable or len(vectors) != n_texts:
             raise self._failed(f"the answer does not hold {n_texts} vectors of finite numbers")
         if self._dimension and vectors.shape[1] != self._dimension:
             widths = f"{self._dimension} to {vectors.shape[1]}"
@@ -96,9 +113,21 @@ class OpenAIEmbedder:
 
     def _failed(self, problem: str) -> StudioError:
         return StudioError(
-            one_line(
-                f"embedding with {self._model} at {self._settings.base_url} failed: "
-                f"{problem.replace(self._key, '***')}; check [endpoint] and [embedder] in project.toml, "
-                "then embed again: what is done is kept"
-            )
+            f"embedding with {one_line(self._model, 80)} at {self._line.address} failed: "
+            f"{self._line.told(problem, 160)}; check [endpoint] and [embedder] in project.toml, "
+            "then embed again: what is done is kept"
         )
+
+
+def _vectors_in(body: bytes) -> NDArray[np.float32]:
+    """The vectors of an answer in the order of the texts, whatever order they came in.
+
+    Raises:
+        KeyError, TypeError, ValueError, OverflowError, RecursionError: It holds none.
+    """
+    rows: list[dict[str, Any]] = json.loads(body)["data"]
+    if sorted(row["index"] for row in rows) != list(range(len(rows))):
+        raise ValueError("its rows are not numbered from 0 on")
+    rows.sort(key=lambda row: int(row["index"]))
+    with np.errstate(over="ignore"):
+        return np.array([row["embedding"] for row in rows], np.float32)

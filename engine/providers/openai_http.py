@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 8 * 2**20
 """Some two million tokens: no model answers with more."""
+MAX_VECTORS_BYTES = 32 * 2**20
+"""Vectors come as text: 64 of width 8,192 take 12 MiB."""
 _MAX_REASON_BYTES = 64 * 2**10
 """Of a refusal: its reason stands at its beginning."""
 _CONNECT_WITHIN_S = 10.0
+_FIRST_WAIT_S, _MAX_WAIT_S = 0.5, 8.0
 _OK, _BAD_REQUEST = 200, 400
 _PASSING = {408, 409, 425, 429}
 """Refusals that may be gone the next time; so may all from 500 on."""
@@ -112,12 +116,25 @@ async def models(client: AsyncOpenAI) -> Response:
     return await _exchange(client.models.with_streaming_response.list, None)
 
 
-async def _exchange(ask: Ask, timeout_s: float | None) -> Response:
+async def embeddings(client: AsyncOpenAI, model: str, texts: Sequence[str], timeout_s: float) -> Response:
+    """What one request for the vectors of `texts` brings; never raises for what the endpoint does."""
+    create = client.embeddings.with_streaming_response.create
+    return await _exchange(
+        lambda: create(model=model, input=list(texts), encoding_format="float"), timeout_s, MAX_VECTORS_BYTES
+    )
+
+
+def backoff_s(n_failed: int) -> float:
+    """Seconds to wait before asking again: longer with every failure, and never the same for two callers."""
+    return min(_FIRST_WAIT_S * 2.0 ** (n_failed - 1), _MAX_WAIT_S) * random.uniform(0.75, 1.0)
+
+
+async def _exchange(ask: Ask, timeout_s: float | None, limit: int = MAX_BODY_BYTES) -> Response:
     import openai
     from httpx2 import HTTPError
 
     try:
-        body = await asyncio.wait_for(_body(ask), timeout_s)
+        body = await asyncio.wait_for(_body(ask, limit), timeout_s)
     except _RefusedError as error:
         return _refusal(error)
     except (openai.APITimeoutError, TimeoutError):
@@ -130,15 +147,15 @@ async def _exchange(ask: Ask, timeout_s: float | None) -> Response:
         return Response(None, problem=str(error))
     except HTTPError as error:
         return Response(_OK, problem=f"the answer broke off ({_told(error)})", again=True)
-    if len(body) > MAX_BODY_BYTES:
-        return Response(_OK, problem=f"the answer was larger than {MAX_BODY_BYTES // 2**20} MiB")
+    if len(body) > limit:
+        return Response(_OK, problem=f"the answer was larger than {limit // 2**20} MiB")
     return Response(_OK, body)
 
 
-async def _body(ask: Ask) -> bytes:
+async def _body(ask: Ask, limit: int) -> bytes:
     body = bytearray()
     async with ask() as response:
-        await _read(response.iter_bytes(), body, MAX_BODY_BYTES)
+        await _read(response.iter_bytes(), body, limit)
     return bytes(body)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -45,6 +46,14 @@ def api_key(settings: EndpointSettings) -> str:
     )
 
 
+def _secret(key: str) -> re.Pattern[bytes] | None:
+    """Finds the key, its characters escaped as JSON may; None where it is too short to be a secret."""
+    if len(key) < _SHORTEST_SECRET:
+        return None
+    either = (rf"(?:\\?{re.escape(c)}|\\u00(?i:{ord(c):02x}))" for c in key)
+    return re.compile("".join(either).encode())
+
+
 @dataclass(slots=True)
 class Manners:
     """What a model behind the endpoint was seen to do. Only ever learnt, never unlearnt."""
@@ -69,6 +78,7 @@ class Line:
         importlib.import_module("openai.resources.chat.completions")
         self.settings, self.name = settings, name
         self._key = api_key(settings)
+        self._secret = _secret(self._key)
         self.limiter = Limiter(
             settings.requests_per_minute, settings.tokens_per_minute, settings.max_parallel_requests
         )
@@ -115,11 +125,12 @@ class Line:
     def told(self, text: object, limit: int = 300) -> str:
         """Text from the endpoint for people and records: on one line, without the key, cut to `limit`."""
         # In this order: of a key that a cut goes through, the first half would stay.
-        return one_line(self.masked(str(text)), limit)
+        raw = str(text).encode("utf-8", "surrogatepass")
+        return one_line(self.without_key(raw).decode("utf-8", "surrogatepass"), limit)
 
-    def masked(self, text: str) -> str:
-        """Text from the endpoint without the key, should it hold it. A short key is no secret but a word."""
-        return text.replace(self._key, "***") if len(self._key) >= _SHORTEST_SECRET else text
+    def without_key(self, body: bytes) -> bytes:
+        """What the endpoint sent, without the key where it holds it."""
+        return self._secret.sub(b"***", body) if self._secret else body
 
     def client(self) -> AsyncOpenAI:
         """A client of the endpoint. It asks once; see `openai_http.http_client`.

@@ -195,6 +195,20 @@ def test_no_part_of_the_key_comes_back_from_a_server_that_repeats_it(
     assert KEY[:12] not in written
 
 
+@pytest.mark.parametrize("escaped", ["sk-very\\u002fsecret\\u002B0123456789", "sk-very\\/secret+0123456789"])
+@pytest.mark.parametrize("field", ["content", "reasoning_content"])
+def test_a_key_that_an_answer_repeats_comes_into_no_record(
+    monkeypatch: pytest.MonkeyPatch, escaped: str, field: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very/secret+0123456789")
+    reply = completion({"content": "fine", field: "it is KEY, I think"})
+    body = reply.body.replace(b"KEY", escaped.encode())
+    found, records = asked(lambda *_: Reply(body=body), log_bodies=True)
+    assert isinstance(found, Completion)
+    assert "it is ***, I think" in (found.content, found.reasoning)
+    assert "secret" not in "".join(record.model_dump_json() for record in records)
+
+
 def test_no_part_of_the_key_comes_back_in_a_line_that_is_no_http(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     line = b"X" * 30 + KEY.encode() + b"\r\n\r\n"
@@ -258,7 +272,7 @@ def test_a_wait_that_nobody_can_keep_holds_nobody_else() -> None:
 def test_a_passing_fault_changes_nothing_for_the_calls_after_it(
     first: Reply, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.providers.openai_call._FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("engine.providers.openai_http._FIRST_WAIT_S", 0.01)
     with chat_server(lambda _, n: FINE if n else first) as server:
         line = Line(EndpointSettings(base_url=server.base_url))
         model = OpenAIChat(line, "m", seed=1)

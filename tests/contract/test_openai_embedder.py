@@ -14,6 +14,7 @@ from engine.errors import InputError, StudioError
 from engine.generation import generate_intents
 from engine.pipeline import embed_intents, pool_vendi
 from engine.providers.embedders import embedder_name
+from engine.providers.openai_http import MAX_VECTORS_BYTES
 from engine.schema.project import EmbedderSettings, EndpointSettings, ProjectSettings
 from engine.store import Project
 from tests.chat_server import Answerer, Reply, chat_server
@@ -61,6 +62,12 @@ def test_a_whole_project_can_be_embedded_by_an_endpoint(tmp_path: Path) -> None:
     assert project.paths.embeddings(embedder_name(project.settings.embedder)).is_dir()
 
 
+def rows(vector: list[float], index: int | None = None) -> bytes:
+    """Two rows of the same vector; both of them at `index`, where it is given."""
+    at = (0, 1) if index is None else (index, index)
+    return json.dumps({"data": [{"index": n, "embedding": vector} for n in at]}).encode()
+
+
 WRONG: dict[str, tuple[Answerer, str]] = {
     "500": (lambda _, __: Reply(500, b'{"error": {"message": "boom"}}'), "500"),
     "no JSON": (lambda _, __: Reply(body=b"nothing"), "failed"),
@@ -68,6 +75,18 @@ WRONG: dict[str, tuple[Answerer, str]] = {
     "too few": (
         lambda r, _: Reply(body=json.dumps({"data": [{"index": 0, "embedding": [1.0]}]}).encode()),
         "does not hold 2 vectors",
+    ),
+    "numbers beyond all measure": (
+        lambda r, _: Reply(body=rows([10**400, 1])),
+        "failed",
+    ),
+    "a length beyond all measure": (lambda r, _: Reply(body=rows([3e38, 3e38])), "finite numbers"),
+    "a row twice": (lambda r, _: Reply(body=rows([1.0], index=0)), "not numbered"),
+    "a flood": (lambda r, _: Reply(body=b" " * (MAX_VECTORS_BYTES + 2**20)), "larger than 32 MiB"),
+    "a wait of a day": (lambda r, _: Reply(429, b"{}", headers={"Retry-After": "86400"}), "86400 s"),
+    "another host": (
+        lambda r, _: Reply(307, headers={"Location": "http://127.0.0.1:9/v1/embeddings"}),
+        "not followed",
     ),
     "texts": (
         lambda r, _: Reply(
@@ -87,6 +106,28 @@ def test_what_an_endpoint_gets_wrong_is_one_line_with_its_mend(case: str) -> Non
             embedder.encode(["one", "two"])
     assert "\n" not in str(caught.value)
     assert "project.toml" in str(caught.value)
+
+
+def test_a_server_that_repeats_the_key_is_told_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "sk-very/secret+0123456789"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    body = json.dumps({"error": {"message": f"{key} is no key"}}).replace("/", "\\/").encode()
+    with chat_server(lambda *_: Reply(401, body)) as server:
+        embedder = build.embedder(settings(server.base_url))
+        with pytest.raises(StudioError, match=r"\*\*\* is no key") as caught:
+            embedder.encode(["one", "two"])
+    assert "secret" not in str(caught.value)
+
+
+def test_the_endpoints_limits_hold_for_vectors_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.providers.openai_embedder._TURN_WITHIN_S", 0.2)
+    with chat_server(lambda request, _: vectors(request)) as server:
+        chosen = settings(server.base_url)
+        limited = chosen.endpoint.model_copy(update={"requests_per_minute": 2})
+        embedder = build.embedder(chosen.model_copy(update={"endpoint": limited}))
+        with pytest.raises(StudioError, match="no turn under the endpoint's limits"):
+            embedder.encode(["a"] * 150)
+        assert len(server.requests) == 2
 
 
 def test_a_429_is_asked_again() -> None:
