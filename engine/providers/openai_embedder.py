@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _BATCH = 64
 _TIMEOUT_S = 120.0
+_CLIENT_S = 10.0
+"""For making and closing a client: the request must end first, since it may be asked again."""
 _TURN_WITHIN_S = 300.0
 _LONGEST_WAIT_S = 60.0
 """A server that asks for more will not answer while a person waits."""
@@ -92,7 +94,7 @@ class OpenAIEmbedder:
         n_tokens = sum(len(text.encode("utf-8", "replace")) for text in texts) // _BYTES_PER_TOKEN
         try:
             with self._line.limiter.turn(n_tokens, time.monotonic() + _TURN_WITHIN_S):
-                return run_within(self._exchange(texts), _TIMEOUT_S)
+                return run_within(self._exchange(texts), _TIMEOUT_S + _CLIENT_S)
         except TimeoutError as error:
             raise self._failed("no answer in time, or no turn under the endpoint's limits") from error
 

@@ -138,6 +138,17 @@ def test_a_429_is_asked_again() -> None:
         assert build.embedder(settings(server.base_url)).encode(["one"]).shape == (1, 5)
 
 
+def test_a_server_that_hangs_once_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.providers.openai_embedder._TIMEOUT_S", 0.5)
+
+    def answer(request: dict[str, Any], number: int) -> Reply:
+        return Reply(delay_s=2.0) if number == 0 else vectors(request)
+
+    with chat_server(answer) as server:
+        assert build.embedder(settings(server.base_url)).encode(["one"]).shape == (1, 5)
+        assert len(server.requests) == 2
+
+
 def test_unknown_models_and_missing_keys_are_refused() -> None:
     with pytest.raises(InputError, match="unknown embedding model 'nothing'"):
         build.embedder(ProjectSettings(name="p", embedder=EmbedderSettings(model="nothing")))
