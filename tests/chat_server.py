@@ -77,6 +77,13 @@ def is_agent(request: Mapping[str, Any]) -> bool:
     return bool(request.get("tools"))
 
 
+class _Server(ThreadingHTTPServer):
+    """Keeps all that ask at one moment waiting; by default the sixth is cut off on a busy machine."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+
 @contextmanager
 def chat_server(answer: Answerer, models: tuple[str, ...] | None = ("test-model",)) -> Iterator[ChatServer]:
     """Serves on a free loopback port within the block; with None it does not list its models."""
@@ -114,8 +121,7 @@ def chat_server(answer: Answerer, models: tuple[str, ...] | None = ("test-model"
         def log_message(self, format: str, *args: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     state.base_url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
