@@ -8,6 +8,7 @@ import math
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -63,9 +64,20 @@ class _Loop(asyncio.SelectorEventLoop):
 def run_within(work: Coroutine[Any, Any, T], timeout_s: float) -> T:
     """Runs `work` in a loop of its own, so that its end is a real one: connecting and dripping end too.
 
+    A thread that runs a loop already, as a notebook's does, waits while another thread runs this one.
+
     Raises:
         TimeoutError: It took longer.
     """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _run(work, timeout_s)
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(_run, work, timeout_s).result()
+
+
+def _run(work: Coroutine[Any, Any, T], timeout_s: float) -> T:
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(asyncio.wait_for(work, timeout_s))
 

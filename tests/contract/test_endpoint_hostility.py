@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import socket
@@ -281,6 +282,16 @@ def test_a_passing_fault_changes_nothing_for_the_calls_after_it(
             model.complete(HELLO, tools=TOOLS, response_schema=schema)
         assert model.complete(HELLO, tools=TOOLS, response_schema=schema).content == "fine"
         assert (model.binds_schema, model.sent_tools.value) == (True, "native")
+
+
+def test_a_model_answers_where_a_loop_runs_already() -> None:
+    """As in a notebook."""
+
+    async def cell() -> Completion | ModelError:
+        return asked(lambda *_: FINE)[0]
+
+    found = asyncio.run(cell())
+    assert isinstance(found, Completion), found
 
 
 def test_a_name_that_is_looked_up_for_long_ends_with_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
